@@ -1,0 +1,25 @@
+"""Normalization of feature maps."""
+
+from torch import Tensor, nn
+
+
+class InstanceL2Norm(nn.Module):
+    """Scales each map (C, H, W) as a whole to a fixed L2 norm.
+
+    With `size_average` the mean square of the elements becomes scale^2, so that the norm does not depend on the size of
+    the map; without it the norm itself becomes `scale`.
+    """
+
+    def __init__(self, size_average: bool = True, eps: float = 1e-5, scale: float = 1.0) -> None:
+        super().__init__()
+        self.size_average = size_average
+        self.eps = eps
+        self.scale = scale
+
+    def forward(self, x: Tensor) -> Tensor:  # (N, C, H, W)
+        square = x.square().sum(dim=(1, 2, 3), keepdim=True) + self.eps
+        target = self.scale**2 * (x.shape[1:].numel() if self.size_average else 1)
+        return x * (target / square).sqrt()
+
+    def extra_repr(self) -> str:
+        return f"size_average={self.size_average}, eps={self.eps}, scale={self.scale:.4g}"

@@ -1,0 +1,146 @@
+"""Online gradient descent on the target filter's loss, plain and preconditioned by recursive least squares.
+
+They stand in for DiMP's steepest descent after the first frame and minimize the same loss.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Literal
+
+import torch
+from torch import Tensor
+
+from rls import DenseInverseCorrelation, LowRankInverseCorrelation
+from rls.virtual_input import conv_virtual_input
+
+if TYPE_CHECKING:
+    from ltr.models.target_classifier.optimizer import DiMPSteepestDescentGN, FilterLoss, Optimized
+
+
+class BatchGradientDescent:
+    """BGD-DiMP: `num_iter` steps f <- f - step_length * gradient, then f <- (1 - a) f_before + a f.
+
+    `loss` is the network's `DiMPSteepestDescentGN`, whose learnt maps define the loss; `ema_coefficient` is a, the
+    alpha of the paper's moving-average baselines (1: no averaging).
+    """
+
+    def __init__(
+        self, loss: DiMPSteepestDescentGN, step_length: float, num_iter: int = 5, ema_coefficient: float = 1.0
+    ) -> None:
+        if step_length <= 0 or not 0 < ema_coefficient <= 1:
+            raise ValueError(
+                "expected step_length > 0 and 0 < ema_coefficient <= 1, "
+                f"found step_length={step_length}, ema_coefficient={ema_coefficient}"
+            )
+        self.loss = loss
+        self.step_length = step_length
+        self.num_iter = num_iter
+        self.ema_coefficient = ema_coefficient
+
+    def reset(self) -> None:
+        """Forget what earlier calls left behind; called at the first frame of a video."""
+
+    @torch.no_grad()
+    def update(
+        self,
+        weights: Tensor,  # (1, C, k, k)
+        feat: Tensor,  # (N, C, H, W)
+        bb: Tensor,  # (N, 4) xywh in crop pixels
+        sample_weight: Tensor | None = None,  # (N,)
+        num_iter: int | None = None,
+        compute_losses: bool = True,
+    ) -> Optimized:
+        """Updated filter, its iterates (the first is the start) and the losses before each step and at the end."""
+        num_iter = self.num_iter if num_iter is None else num_iter
+        loss = self.loss.loss(feat, bb, weights.shape[-1], sample_weight)
+        start, iterates, losses = weights, [weights], []
+        for iteration in range(num_iter):
+            scores = loss.scores(weights)
+            if iteration == 0:
+                self._begin(loss, weights, scores, sample_weight)
+            if compute_losses:
+                losses.append(loss.value(weights, scores))
+            weights = weights - self.step_length * self._precondition(loss.gradient(weights, scores))
+            iterates.append(weights)
+        if self.ema_coefficient < 1:
+            weights = torch.lerp(start, weights, self.ema_coefficient)
+            iterates.append(weights)
+        if compute_losses:
+            losses.append(loss.value(weights, loss.scores(weights)))
+        return weights, iterates, losses
+
+    __call__ = update
+
+    def _begin(self, loss: FilterLoss, weights: Tensor, scores: Tensor, sample_weight: Tensor | None) -> None:
+        """What happens once in a call, before the first step."""
+
+    def _precondition(self, gradient: Tensor) -> Tensor:
+        return gradient
+
+
+class RLSBatchGradientDescent(BatchGradientDescent):
+    """RLS-DiMP: every gradient is multiplied by the inverse correlation matrix P of all virtual inputs so far (Eq. 41).
+
+    P starts at I / delta, is updated once in a call, before the first step, with the virtual input of the current
+    samples (Eq. 44), and is kept between calls. `virtual_input_stride` 1 sums over all score positions (paper), 2
+    over every second one (authors' code). `reset_interval` n sets P back to I / delta at every n-th call (authors'
+    code: 100, against the errors of its float16 P).
+    """
+
+    def __init__(
+        self,
+        loss: DiMPSteepestDescentGN,
+        step_length: float,
+        num_iter: int = 5,
+        ema_coefficient: float = 1.0,
+        delta: float = 0.1,
+        beta: float = 1.0,
+        estimator: Literal["low_rank", "dense"] = "low_rank",
+        dtype: torch.dtype = torch.float32,
+        max_rank: int | None = 256,
+        virtual_input_stride: int = 1,
+        reset_interval: int | None = None,
+    ) -> None:
+        super().__init__(loss, step_length, num_iter, ema_coefficient)
+        if estimator not in ("low_rank", "dense"):
+            raise ValueError(f"expected estimator 'low_rank' or 'dense', found '{estimator}'")
+        self.delta = delta
+        self.beta = beta
+        self.estimator = estimator
+        self.dtype = dtype
+        self.max_rank = max_rank
+        self.virtual_input_stride = virtual_input_stride
+        self.reset_interval = reset_interval
+        self.num_calls = 0
+        self.P: DenseInverseCorrelation | LowRankInverseCorrelation | None = None
+
+    def reset(self) -> None:
+        """Back to P = I / delta."""
+        self.num_calls = 0
+        if self.P is not None:
+            self.P.reset()
+
+    def _begin(self, loss: FilterLoss, weights: Tensor, scores: Tensor, sample_weight: Tensor | None) -> None:
+        num_samples = len(loss.feat) if sample_weight is None else int(torch.count_nonzero(sample_weight))
+        virtual_input = conv_virtual_input(
+            loss.feat, loss.slope(scores), weights.shape[-1], self.virtual_input_stride, num_samples
+        )
+        if self.P is None:
+            self.P = self._initial_inverse(weights)
+        self.P.update(virtual_input.to(self.dtype))
+        self.num_calls += 1
+        if self.reset_interval is not None and self.num_calls % self.reset_interval == 0:
+            self.P.reset()
+
+    def _precondition(self, gradient: Tensor) -> Tensor:
+        assert self.P is not None
+        flat = gradient.reshape(1, -1).to(self.dtype)
+        return self.P.apply(flat).to(gradient.dtype).reshape(gradient.shape)
+
+    def _initial_inverse(self, weights: Tensor) -> DenseInverseCorrelation | LowRankInverseCorrelation:
+        dim, device = weights.numel(), weights.device
+        if self.estimator == "dense":
+            return DenseInverseCorrelation(dim, self.delta, self.beta, dtype=self.dtype, device=device)
+        return LowRankInverseCorrelation(
+            dim, self.delta, self.beta, max_rank=self.max_rank, dtype=self.dtype, device=device
+        )

@@ -1,0 +1,215 @@
+"""DiMP networks (Bhat et al., ICCV 2019): backbone, target classifier, IoU predictor."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Self
+
+import torch
+from torch import Tensor, nn
+
+from ltr.models.backbone.base import Backbone
+from ltr.models.bbreg.atom_iou_net import AtomIoUNet
+from ltr.models.layers.folding import fold_batch_norms
+from ltr.models.target_classifier.features import residual_basic_block, residual_bottleneck
+from ltr.models.target_classifier.initializer import FilterInitializerLinear, FilterInitializerZero
+from ltr.models.target_classifier.linear_filter import LinearFilter
+from ltr.models.target_classifier.optimizer import DiMPSteepestDescentGN
+
+Features = dict[str, Tensor]
+
+
+class DiMPnet(nn.Module):
+    """The network of the DiMP trackers; `bb_regressor` is None where boxes are not refined."""
+
+    def __init__(
+        self,
+        feature_extractor: Backbone,
+        classifier: LinearFilter,
+        bb_regressor: AtomIoUNet | None,
+        classification_layer: str = "layer3",
+        bb_regressor_layer: Sequence[str] = ("layer2", "layer3"),
+    ) -> None:
+        super().__init__()
+        self.feature_extractor = feature_extractor
+        self.classifier = classifier
+        self.bb_regressor = bb_regressor
+        self.classification_layer = classification_layer
+        self.bb_regressor_layer = tuple(bb_regressor_layer)
+
+    @property
+    def output_layers(self) -> tuple[str, ...]:
+        """Backbone layers that the heads need."""
+        layers = (*self.bb_regressor_layer, self.classification_layer)
+        return tuple(sorted(set(layers if self.bb_regressor is not None else layers[-1:])))
+
+    @property
+    def image_mean(self) -> tuple[float, float, float]:
+        return self.feature_extractor.image_mean
+
+    @property
+    def image_std(self) -> tuple[float, float, float]:
+        return self.feature_extractor.image_std
+
+    def extract_backbone_features(self, im: Tensor, layers: Sequence[str] | None = None) -> Features:
+        """Feature maps of normalized images (N, 3, H, W) by name; `layers` defaults to those the heads need."""
+        return self.feature_extractor(im, self.output_layers if layers is None else layers)
+
+    def extract_classification_feat(self, backbone_feat: Features) -> Tensor:
+        """Features (N, C, H, W) that the target filter sees."""
+        return self.classifier.extract_classification_feat(self.get_backbone_clf_feat(backbone_feat))
+
+    def get_backbone_clf_feat(self, backbone_feat: Features) -> Tensor:
+        """The classifier's backbone layer."""
+        return backbone_feat[self.classification_layer]
+
+    def get_backbone_bbreg_feat(self, backbone_feat: Features) -> list[Tensor]:
+        """The backbone layers of the IoU predictor."""
+        return [backbone_feat[layer] for layer in self.bb_regressor_layer]
+
+    def forward(
+        self,
+        train_imgs: Tensor,  # (I, S, 3, H, W): I images of each of S sequences
+        test_imgs: Tensor,  # (J, S, 3, H, W)
+        train_bb: Tensor,  # (I, S, 4) target boxes xywh in crop pixels
+        test_proposals: Tensor | None = None,  # (J, S, n, 4)
+    ) -> tuple[list[Tensor], Tensor | None]:
+        """Training pass: scores (J, S, H', W') per filter iterate, and the IoU (J, S, n) of the proposals."""
+        train, test = (
+            {
+                name: feat.unflatten(0, imgs.shape[:2])
+                for name, feat in self.extract_backbone_features(imgs.flatten(0, 1)).items()
+            }
+            for imgs in (train_imgs, test_imgs)
+        )
+        scores = self.classifier(self.get_backbone_clf_feat(train), self.get_backbone_clf_feat(test), train_bb)
+        if self.bb_regressor is None or test_proposals is None:
+            return scores, None
+        reference = [feat[0] for feat in self.get_backbone_bbreg_feat(train)]
+        iou = self.bb_regressor(reference, self.get_backbone_bbreg_feat(test), train_bb[0], test_proposals)
+        return scores, iou
+
+    def for_inference(self) -> Self:
+        """Frozen copy with folded batch norms, in the layout that is fastest on a CPU; needs evaluation mode.
+
+        It computes the same within rounding, but its state dict is not the network's.
+        """
+        network = fold_batch_norms(self)
+        network.feature_extractor = self.feature_extractor.for_inference()
+        return network.to(memory_format=torch.channels_last)
+
+
+@dataclass(frozen=True, kw_only=True)
+class DiMPSettings:
+    """Keyword arguments of the constructors below, under the names that published checkpoints store."""
+
+    backbone_pretrained: bool = False  # start from ImageNet weights
+    frozen_backbone_layers: Sequence[str] = ()  # submodules of the backbone that are not trained
+    clf_feat_blocks: int = 1  # residual blocks between backbone and filter
+    final_conv: bool = True  # a 3x3 convolution after them
+    clf_feat_norm: bool = True  # instance L2 norm of the filter's features
+    out_feature_dim: int = 256  # channels of the filter
+    filter_size: int = 4  # taps a side
+    filter_init: str = "linear"  # "linear": learnt offline; "zero": nothing to learn
+    optim_iter: int = 5  # default number of iterations of the filter optimizer
+    optim_init_step: float = 0.9
+    optim_init_reg: float = 0.1
+    init_gauss_sigma: float = 0.9  # cells
+    num_dist_bins: int = 100
+    bin_displacement: float = 0.1  # cells
+    mask_init_factor: float = 3.0
+    target_mask_act: str = "sigmoid"
+    score_act: str = "relu"
+    bb_regressor: bool = True  # IoU predictor for the refinement of boxes
+    iou_input_dim: tuple[int, int] = (256, 256)
+    iou_inter_dim: tuple[int, int] = (256, 256)
+
+    def __post_init__(self) -> None:
+        if self.filter_init not in ("linear", "zero"):
+            raise ValueError(f"Expected filter_init 'linear' or 'zero', got {self.filter_init!r}.")
+
+
+def dimpnet18(**settings: Any) -> DiMPnet:
+    """DiMP-18; keywords: fields of `DiMPSettings`.
+
+    Raises:
+        TypeError: a keyword is unknown.
+    """
+    from ltr.models.backbone.resnet import resnet18
+
+    s = DiMPSettings(**settings)
+    backbone = resnet18(pretrained=s.backbone_pretrained)
+    return _dimpnet(backbone, (128, 256), residual_basic_block(256, **_feature_settings(s)), s)
+
+
+def dimpnet50(**settings: Any) -> DiMPnet:
+    """DiMP-50; keywords: fields of `DiMPSettings`, with clf_feat_blocks=0 and out_feature_dim=512 as defaults.
+
+    Raises:
+        TypeError: a keyword is unknown.
+    """
+    from ltr.models.backbone.resnet import resnet50
+
+    s = DiMPSettings(**{"clf_feat_blocks": 0, "out_feature_dim": 512, **settings})
+    backbone = resnet50(pretrained=s.backbone_pretrained)
+    return _dimpnet(backbone, (512, 1024), residual_bottleneck(256, **_feature_settings(s)), s)
+
+
+_LITE0_DEFAULTS = {
+    "backbone_pretrained": True,  # the weights come with an installed package
+    "clf_feat_blocks": 0,
+    "final_conv": False,
+    "out_feature_dim": 112,
+    "filter_init": "zero",
+    "bb_regressor": False,
+}
+
+
+def dimpnet_lite0(**settings: Any) -> DiMPnet:
+    """DiMP on EfficientNet-Lite0, usable without training; keywords: fields of `DiMPSettings`.
+
+    By default the backbone has its ImageNet weights, the filter sees its normalized `layer3` and starts at zero, the
+    optimizer has DiMP's initial maps, and boxes are not refined.
+
+    Raises:
+        TypeError: a keyword is unknown.
+    """
+    from ltr.models.backbone.efficientnet_lite import efficientnet_lite0
+
+    s = DiMPSettings(**{**_LITE0_DEFAULTS, **settings})
+    backbone = efficientnet_lite0(pretrained=s.backbone_pretrained)
+    return _dimpnet(backbone, (40, 112), residual_basic_block(112, **_feature_settings(s)), s)
+
+
+def _feature_settings(s: DiMPSettings) -> dict[str, Any]:
+    return {
+        "num_blocks": s.clf_feat_blocks,
+        "l2norm": s.clf_feat_norm,
+        "final_conv": s.final_conv,
+        "norm_scale": (1 / (s.out_feature_dim * s.filter_size**2)) ** 0.5,  # scores of a unit filter are of order 1
+        "out_dim": s.out_feature_dim,
+    }
+
+
+def _dimpnet(backbone: Backbone, iou_dims: tuple[int, int], features: nn.Module, s: DiMPSettings) -> DiMPnet:
+    backbone.freeze(s.frozen_backbone_layers)
+    initializer: nn.Module = (
+        FilterInitializerLinear(s.filter_size, s.out_feature_dim)
+        if s.filter_init == "linear"
+        else FilterInitializerZero(s.filter_size)
+    )
+    optimizer = DiMPSteepestDescentGN(
+        num_iter=s.optim_iter,
+        init_step_length=s.optim_init_step,
+        init_filter_reg=s.optim_init_reg,
+        init_gauss_sigma=s.init_gauss_sigma,
+        num_dist_bins=s.num_dist_bins,
+        bin_displacement=s.bin_displacement,
+        mask_init_factor=s.mask_init_factor,
+        score_act=s.score_act,
+        mask_act=s.target_mask_act,
+    )
+    return DiMPnet(
+        backbone,
+        LinearFilter(s.filter_size, initializer, optimizer, features),
+        AtomIoUNet(iou_dims, s.iou_input_dim, s.iou_inter_dim) if s.bb_regressor else None,
+    )

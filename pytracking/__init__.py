@@ -1,0 +1,1 @@
+"""Visual object tracking: trackers, parameter files, evaluation and command line tools."""

@@ -1,0 +1,414 @@
+"""The scenes of the demo data set as data: which photograph moves how over which other photograph.
+
+Lengths are pixels of a frame at zoom 1, angles degrees (positive turns x towards y), times frames from 0. The world's
+origin is the center of the background photograph, and the center of the frame while the camera rests.
+"""
+
+import functools
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from pytracking.utils.types import Array
+
+Points = tuple[tuple[float, float], ...]
+RGB = tuple[float, float, float]
+
+
+@dataclass(frozen=True)
+class Curve:
+    """A smooth function of time: a monotone cubic through `knots` (frame, value), held at both ends, plus sines."""
+
+    knots: Points
+    waves: tuple[tuple[float, float, float], ...] = ()  # (amplitude, period in frames, phase in turns)
+
+    def __call__(self, times: Array) -> Array:
+        """Values at `times` (n,) -> (n,) float64."""
+        frames, values = np.array(self.knots, dtype=np.float64).T
+        result: Array = np.full(len(times), values[0])
+        if len(frames) > 1:
+            from scipy.interpolate import PchipInterpolator  # no overshoot: what is held between two knots stays still
+
+            result = PchipInterpolator(frames, values)(np.clip(times, frames[0], frames[-1]))
+        for amplitude, period, phase in self.waves:
+            result = result + amplitude * np.sin(2 * np.pi * (times / period + phase))
+        return result
+
+
+def curve(*knots: tuple[float, float], waves: Sequence[tuple[float, float, float]] = ()) -> Curve:
+    return Curve(knots, tuple(waves))
+
+
+def still(value: float, waves: Sequence[tuple[float, float, float]] = ()) -> Curve:
+    return Curve(((0, value),), tuple(waves))
+
+
+ZERO, ONE = still(0), still(1)
+
+
+@dataclass(frozen=True)
+class Cutout:
+    """An object in a photograph: `points` run around it, in pixels of the photograph (pixel i covers [i, i + 1))."""
+
+    photo: str
+    points: Points
+    smooth: bool = True  # the outline is a closed spline through the points, else their polygon
+    tint: RGB = (1.0, 1.0, 1.0)
+
+    @functools.cached_property
+    def outline(self) -> Array:
+        """(n, 2) float64 vertices of the polygon that bounds the object; the mask and the ground truth both use it."""
+        points = np.array(self.points, dtype=np.float64)
+        return closed_spline(points, steps=8) if self.smooth else points
+
+
+def closed_spline(points: Array, steps: int) -> Array:
+    """Uniform Catmull-Rom spline through `points` (n, 2), closed, as a polygon (n * steps, 2)."""
+    before, after, further = (np.roll(points, shift, axis=0) for shift in (1, -1, -2))
+    u = (np.arange(steps) / steps)[None, :, None]  # (1, steps, 1) against (n, 1, 2)
+    p0, p1, p2, p3 = (p[:, None, :] for p in (before, points, after, further))
+    cubic: Array = 2 * p1 + (p2 - p0) * u + (2 * p0 - 5 * p1 + 4 * p2 - p3) * u**2 + (3 * p1 - p0 - 3 * p2 + p3) * u**3
+    polygon: Array = cubic.reshape(-1, 2) / 2
+    return polygon
+
+
+def ellipse(photo: str, cx: float, cy: float, rx: float, ry: float, tint: RGB = (1.0, 1.0, 1.0)) -> Cutout:
+    turns = [2 * math.pi * i / 96 for i in range(96)]
+    return Cutout(photo, tuple((cx + rx * math.cos(a), cy + ry * math.sin(a)) for a in turns), False, tint)
+
+
+def rectangle(photo: str, x: float, y: float, w: float, h: float, tint: RGB = (1.0, 1.0, 1.0)) -> Cutout:
+    return Cutout(photo, ((x, y), (x + w, y), (x + w, y + h), (x, y + h)), False, tint)
+
+
+@dataclass(frozen=True)
+class Sprite:
+    """A cutout in motion; the center of its outline's box is at (x, y), its longer side is `size`."""
+
+    cutout: Cutout
+    x: Curve = ZERO
+    y: Curve = ZERO
+    size: Curve = ONE
+    angle: Curve = ZERO
+    squeeze: Curve = ONE  # width seen / width: the object turns about its own upright axis
+    gain: Curve = ONE  # brightness of this object alone
+    warmth: Curve = ZERO  # > 0 more red and less blue, < 0 the reverse
+    side_light: Curve = ZERO  # brightness difference between its right edge and its middle
+    pinned: bool = False  # lies on the background photograph where it was taken; the pose is not used
+
+
+@dataclass(frozen=True)
+class Background:
+    photo: str
+    scale: float = 1.0  # frame pixels per pixel of the photograph
+    tint: RGB = (1.0, 1.0, 1.0)
+
+
+@dataclass(frozen=True)
+class Camera:
+    x: Curve = ZERO
+    y: Curve = ZERO
+    zoom: Curve = ONE
+    roll: Curve = ZERO
+    defocus: Curve = ZERO  # standard deviation of the blur, pixels
+    shutter: float = 0.0  # share of a frame's time during which it is open
+    exposures: int = 1  # instants averaged over that time; odd, the middle one is the time of the ground truth
+    noise: float = 1.5  # standard deviation, grey levels
+
+
+@dataclass(frozen=True)
+class Light:
+    exposure: Curve = ONE
+    warmth: Curve = ZERO
+    slope: Curve = ZERO  # brightness difference between the right edge of the frame and its middle
+
+
+@dataclass(frozen=True)
+class Scene:
+    name: str
+    num_frames: int
+    frame_size: tuple[int, int]  # width, height
+    attributes: tuple[str, ...]
+    background: Background
+    target: Sprite
+    behind: tuple[Sprite, ...] = ()  # painted before the target
+    in_front: tuple[Sprite, ...] = ()  # painted after it
+    camera: Camera = Camera()
+    light: Light = Light()
+    seed: int = 0
+
+
+# fmt: off
+CAT = Cutout("chelsea.png", (
+    (115, 14), (170, 5), (230, 3), (290, 5), (325, 20), (344, 46), (353, 80), (358, 120), (352, 160), (337, 193),
+    (321, 224), (309, 254), (284, 272), (255, 279), (215, 275), (170, 262), (130, 240), (97, 202), (77, 152),
+    (73, 100), (86, 50)))
+PORTRAIT = Cutout("astronaut.png", (
+    (228, 18), (257, 25), (279, 43), (294, 68), (297, 88), (291, 110), (280, 126), (270, 133), (263, 139), (260, 152),
+    (255, 165), (251, 178), (236, 185), (215, 185), (198, 180), (188, 173), (186, 158), (183, 143), (181, 131),
+    (174, 124), (168, 115), (159, 104), (156, 90), (156, 72), (163, 54), (179, 42), (193, 32), (208, 23)))
+SHUTTLE = Cutout("astronaut.png", (
+    (409, 1), (419, 1), (427, 12), (433, 27), (436, 45), (440, 43), (444, 43), (448, 54), (453, 66), (453, 206),
+    (454, 223), (454, 232), (453, 242), (457, 260), (436, 262), (437, 240), (428, 240), (424, 262), (399, 264),
+    (390, 247), (371, 266), (368, 264), (378, 236), (370, 228), (356, 225), (357, 214), (379, 189), (379, 108),
+    (381, 72), (382, 60), (387, 44), (392, 55), (396, 58), (397, 36), (401, 16)), smooth=False)
+ROCKET = Cutout("rocket.jpg", (
+    (322.5, 127), (327, 132), (331, 140), (333, 150), (333, 172), (331, 178), (334, 181), (334, 189), (333.5, 200),
+    (333.5, 224), (310, 224), (310, 200), (310, 189), (310, 181), (313, 178), (311.5, 172), (311.5, 150), (313.5, 140),
+    (317.5, 132)), smooth=False)
+COFFEE = Cutout("coffee.png", (
+    (285, 20), (340, 28), (380, 52), (403, 84), (413, 104), (432, 119), (456, 150), (472, 190), (476, 230), (468, 274),
+    (445, 319), (404, 355), (350, 378), (290, 385), (230, 379), (172, 358), (127, 323), (97, 284), (81, 240), (79, 200),
+    (90, 166), (112, 130), (142, 99), (172, 80), (181, 70), (203, 46), (240, 27)))
+HEADLIGHT = Cutout("motorcycle_left.png", (
+    (540, 122), (552, 126), (560, 135), (561, 150), (559, 165), (553, 178), (545, 187), (535, 189), (524, 186),
+    (516, 178), (511, 165), (506, 152), (508, 142), (515, 131), (525, 124)))
+CAMERAMAN = Cutout("camera.png", (
+    (212, 65), (234, 77), (252, 93), (264, 110), (266, 122), (257, 134), (253, 145), (252, 157), (247, 168), (243, 180),
+    (240, 192), (239, 206), (239, 222), (243, 246), (235, 272), (208, 291), (185, 314), (150, 325), (100, 325),
+    (62, 315), (38, 297), (33, 260), (37, 212), (48, 190), (62, 163), (82, 144), (106, 131), (131, 126), (145, 115),
+    (157, 109), (166, 99), (174, 85), (191, 70)))
+# fmt: on
+PATCH = ellipse("astronaut.png", 171, 387, 36.5, 36)
+GILT = (1.05, 0.98, 0.80)
+COIN = ellipse("coins.png", 102, 196, 20.5, 20, GILT)
+OTHER_COINS = tuple(
+    ellipse("coins.png", cx, cy, r, r, GILT)
+    for cx, cy, r in ((213, 193.5, 22.5), (153.5, 197.5, 18.5), (245, 264, 23.5), (301, 264, 23), (113.5, 266, 20.5))
+)
+WALL = rectangle("brick.png", 170, 40, 130, 400, (1.15, 0.80, 0.62))
+POST = rectangle("brick.png", 300, 40, 40, 400, (1.15, 0.80, 0.62))
+
+
+def _cat_grass() -> Scene:
+    return Scene(
+        "cat_grass", 220, (400, 300), ("translation", "scale"), Background("grass.png", 1.25, (0.80, 1.02, 0.55)),
+        Sprite(
+            CAT,
+            x=curve((0, -140), (60, 30), (130, 160), (219, -30), waves=[(6, 47, 0.1)]),
+            y=curve((0, 50), (80, -50), (150, 45), (219, -20), waves=[(4, 31, 0.6)]),
+            size=curve((0, 62), (80, 118), (160, 52), (219, 84)),
+            angle=still(0, waves=[(9, 120, 0)]),
+        ),
+        camera=Camera(
+            x=curve((0, -60), (70, 20), (140, 90), (219, 0), waves=[(5, 53, 0)]),
+            y=still(0, waves=[(8, 90, 0.3)]),
+        ),
+        seed=1,
+    )
+
+
+def _rocket_stars() -> Scene:
+    return Scene(
+        "rocket_stars", 220, (360, 360), ("rotation", "translation"), Background("hubble_deep_field.jpg", 0.8),
+        Sprite(
+            ROCKET,
+            x=curve((0, -90), (60, -20), (110, 80), (165, 60), (219, -60)),
+            y=curve((0, 60), (70, -70), (130, 30), (180, 80), (219, -30)),
+            size=curve((0, 118), (110, 100), (219, 124)),
+            angle=curve((0, 8), (60, 62), (120, -75), (175, -150), (219, -30), waves=[(3, 40, 0)]),
+            side_light=still(0.15, waves=[(0.15, 150, 0)]),
+            gain=still(1.2),
+        ),
+        camera=Camera(
+            x=curve((0, -30), (219, 40)),
+            y=still(0, waves=[(10, 130, 0)]),
+            roll=still(0, waves=[(4, 170, 0)]),
+        ),
+        seed=2,
+    )
+
+
+def _patch_rush() -> Scene:
+    return Scene(
+        "patch_rush", 220, (400, 300), ("fast motion", "blur", "rotation"), Background("motorcycle_left.png", 0.8),
+        Sprite(
+            PATCH,
+            x=still(0, waves=[(112, 91, 0.05), (14, 31, 0.4)]),
+            y=still(0, waves=[(62, 61, 0.2), (12, 37, 0)]),
+            size=still(62, waves=[(10, 80, 0)]),
+            angle=curve((0, 0), (110, 200), (219, 60)),
+        ),
+        camera=Camera(
+            x=still(10, waves=[(20, 75, 0), (5, 19, 0.3)]),
+            y=still(20, waves=[(12, 57, 0.5), (4, 17, 0.1)]),
+            defocus=curve((90, 0), (115, 2.2), (140, 0)),
+            shutter=0.8,
+            exposures=9,
+        ),
+        seed=3,
+    )
+
+
+def _shuttle_dusk() -> Scene:
+    return Scene(
+        "shuttle_dusk", 220, (400, 300), ("light", "translation", "scale"),
+        Background("rocket.jpg", 0.95, (1.2, 1.2, 1.2)),
+        Sprite(
+            SHUTTLE,
+            x=curve((0, -120), (80, -20), (150, 110), (219, 40), waves=[(5, 41, 0)]),
+            y=curve((0, 30), (90, -40), (170, 30), (219, -10)),
+            size=curve((0, 96), (100, 126), (219, 104)),
+            angle=curve((0, 0), (70, 16), (150, -14), (219, 4)),
+            side_light=curve((60, 0), (100, 0.5), (150, -0.5), (190, 0)),
+        ),
+        camera=Camera(x=curve((0, -40), (219, 40)), y=still(20)),
+        light=Light(
+            exposure=curve((30, 1), (75, 0.28), (110, 0.28), (116, 1.5), (135, 1.5), (150, 0.6), (219, 1)),
+            warmth=curve((40, 0), (90, -0.35), (110, -0.35), (130, 0.45), (170, 0.3), (219, 0)),
+            slope=curve((100, 0), (125, 0.4), (170, -0.5), (210, 0)),
+        ),
+        seed=4,
+    )
+
+
+def _coin_crowd() -> Scene:
+    loops = (  # center x, y, amplitude x, y, phase
+        (-85, -30, 70, 60, 0.0), (60, -70, 55, 45, 0.3), (-20, 75, 80, 40, 0.55), (90, 45, 50, 60, 0.8),
+        (0, 0, 95, 70, 0.15),
+    )
+    crowd = tuple(
+        Sprite(
+            cutout,
+            x=still(x, waves=[(dx, 150 + 17 * i, phase)]),
+            y=still(y, waves=[(dy, 130 + 23 * i, phase + 0.2)]),
+            size=still(44 + 3 * i),
+            angle=curve((0, 40 * i), (239, 40 * i + 90)),
+        )
+        for i, (cutout, (x, y, dx, dy, phase)) in enumerate(zip(OTHER_COINS, loops, strict=True))
+    )
+    return Scene(
+        "coin_crowd", 240, (400, 300), ("distractors", "occlusion", "rotation"), Background("gravel.png", 0.9, (0.75, 0.68, 0.60)),
+        Sprite(
+            COIN,
+            x=curve((0, -60), (60, 20), (110, 110), (170, -20), (239, -120), waves=[(8, 37, 0)]),
+            y=curve((0, 70), (60, 0), (120, 50), (180, -60), (239, 20), waves=[(6, 43, 0.4)]),
+            size=still(48, waves=[(3, 110, 0)]),
+            angle=still(0, waves=[(35, 160, 0)]),
+        ),
+        behind=crowd[1:],
+        in_front=crowd[:1],
+        camera=Camera(x=still(0, waves=[(14, 140, 0)]), y=still(0, waves=[(9, 111, 0.5)])),
+        seed=5,
+    )
+
+
+def _cameraman_walls() -> Scene:
+    return Scene(
+        "cameraman_walls", 240, (480, 270), ("occlusion", "translation"),
+        Background("grass.png", 1.5, (0.70, 0.85, 0.55)),
+        Sprite(
+            CAMERAMAN,
+            x=curve((0, -285), (60, -140), (110, 0), (150, 182), (168, 200), (205, 78), waves=[(2, 33, 0)]),
+            y=still(5, waves=[(4, 36, 0), (10, 150, 0.2)]),
+            size=curve((0, 88), (120, 96), (239, 90)),
+            angle=still(0, waves=[(4, 72, 0)]),
+            gain=still(1.35),
+        ),
+        in_front=(
+            Sprite(WALL, x=still(-140), y=still(10), size=still(420)),
+            Sprite(POST, x=still(0), y=still(0), size=still(420)),
+            Sprite(WALL, x=still(200), y=still(-10), size=still(400)),
+        ),
+        camera=Camera(
+            x=curve((0, -140), (60, -70), (150, 110), (239, 70), waves=[(3, 45, 0)]),
+            y=still(0, waves=[(3, 51, 0)]),
+        ),
+        seed=6,
+    )
+
+
+def _headlight_pan() -> Scene:
+    return Scene(
+        "headlight_pan", 220, (480, 360), ("camera motion", "scale", "out of view", "blur"),
+        Background("motorcycle_left.png"),
+        Sprite(HEADLIGHT, pinned=True),
+        camera=Camera(
+            x=curve(
+                (0, 95), (60, 150), (95, 165), (135, -75), (148, -75), (185, 150), (219, 80),
+                waves=[(4, 38, 0), (1.5, 11, 0)],
+            ),
+            y=curve((0, -45), (60, -80), (110, -70), (170, -70), (219, -35), waves=[(3, 31, 0.2), (1.5, 9, 0.5)]),
+            zoom=curve((0, 0.95), (70, 1.7), (130, 1.35), (219, 0.95)),
+            roll=still(0, waves=[(4, 85, 0)]),
+            defocus=curve((60, 0), (80, 2.0), (95, 0), (190, 0), (205, 1.6), (219, 0)),
+            shutter=0.5,
+            exposures=5,
+        ),
+        seed=7,
+    )
+
+
+def _coffee_twins() -> Scene:
+    return Scene(
+        "coffee_twins", 220, (400, 300), ("distractors", "occlusion"), Background("ihc.png", 0.95),
+        Sprite(
+            COFFEE,
+            x=curve((0, -110), (70, -10), (140, 110), (219, -60), waves=[(5, 45, 0)]),
+            y=curve((0, -30), (70, 30), (140, -20), (219, 20), waves=[(5, 61, 0)]),
+            size=curve((0, 84), (110, 96), (219, 80)),
+            angle=still(0, waves=[(10, 140, 0)]),
+        ),
+        behind=(
+            Sprite(
+                COFFEE,
+                x=curve((0, 130), (70, 40), (140, -80), (219, -130)),
+                y=curve((0, -60), (70, -50), (140, 50), (219, 60)),
+                size=still(86),
+                angle=still(12),
+                gain=still(0.92),
+            ),
+        ),
+        in_front=(
+            Sprite(
+                COFFEE,
+                x=curve((0, 60), (90, 110), (140, 60), (170, 40), (219, 120)),
+                y=curve((0, 90), (90, 80), (140, 60), (170, 40), (219, -70)),
+                size=still(80),
+                angle=curve((0, -10), (219, -25)),
+            ),
+        ),
+        camera=Camera(
+            x=still(0, waves=[(12, 160, 0)]),
+            y=still(0, waves=[(8, 120, 0.3)]),
+            zoom=still(1, waves=[(0.05, 130, 0)]),
+        ),
+        seed=8,
+    )
+
+
+def _portrait_return() -> Scene:
+    turned = 150.0
+    return Scene(
+        "portrait_return", 1600, (320, 240), ("return", "rotation", "light", "distractors"),
+        Background("brick.png", 0.8, (0.95, 0.75, 0.62)),
+        Sprite(
+            PORTRAIT,
+            x=still(0, waves=[(58, 260, 0.0), (22, 97, 0.2)]),
+            y=still(0, waves=[(34, 190, 0.1), (12, 71, 0.4)]),
+            size=still(74, waves=[(8, 310, 0)]),
+            angle=curve((140, 0), (640, turned), (1380, turned), (1386, 0), waves=[(5, 83, 0)]),
+            squeeze=curve((140, 1), (640, 0.72), (1380, 0.72), (1386, 1)),
+            gain=curve((140, 1), (600, 0.5), (1380, 0.5), (1386, 1)),
+            warmth=curve((140, 0), (600, -0.4), (1380, -0.4), (1386, 0)),
+            side_light=curve((140, 0), (600, 0.35), (1380, 0.35), (1386, 0)),
+        ),
+        behind=(
+            Sprite(
+                PORTRAIT,
+                x=curve((1330, -260), (1390, -70), (1470, 80), (1540, 280)),
+                y=curve((1330, 40), (1390, 45), (1470, 60), (1540, 40)),
+                size=still(70), angle=still(turned), squeeze=still(0.72), gain=still(0.5), warmth=still(-0.4),
+            ),
+        ),
+        camera=Camera(x=still(0, waves=[(40, 700, 0), (6, 61, 0)]), y=still(0, waves=[(25, 430, 0), (4, 47, 0)])),
+        seed=9,
+    )
+
+
+SCENES: tuple[Scene, ...] = (
+    _cat_grass(), _rocket_stars(), _patch_rush(), _shuttle_dusk(), _coin_crowd(), _cameraman_walls(), _headlight_pan(),
+    _coffee_twins(), _portrait_return(),
+)

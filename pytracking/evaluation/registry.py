@@ -1,0 +1,49 @@
+"""Which trackers and parameter files there are, found by looking at folders: nothing of them is imported."""
+
+import ast
+import importlib.util
+from pathlib import Path
+
+from pytracking.utils.errors import unknown_name
+
+TRACKERS = "pytracking.tracker"
+PARAMETERS = "pytracking.parameter"
+
+
+def list_trackers(package: str = TRACKERS) -> list[str]:
+    """Names of the trackers: the folders whose `__init__.py` has a `get_tracker_class`."""
+    inits = [path for folder in _folders(package) for path in folder.glob("*/__init__.py")]
+    return sorted(path.parent.name for path in inits if "get_tracker_class" in path.read_text(encoding="utf-8"))
+
+
+def list_parameters(tracker: str, package: str = PARAMETERS) -> dict[str, Path]:
+    """Parameter files of a tracker by name; files that start with an underscore are shared parts, not parameters."""
+    paths = [path for folder in _folders(package) for path in (folder / tracker).glob("*.py")]
+    return {path.stem: path for path in sorted(paths) if not path.stem.startswith("_")}
+
+
+def find_parameters(tracker: str, name: str, package: str = PARAMETERS) -> Path:
+    """File of one parameter set. Raises InputError, with the nearest name, where there is none."""
+    known = list_parameters(tracker, package)
+    if name not in known:
+        raise unknown_name(f"parameter file of tracker '{tracker}'", name, known)
+    return known[name]
+
+
+def find_tracker(name: str, package: str = TRACKERS) -> str:
+    """Module of a tracker. Raises InputError, with the nearest name, where there is none."""
+    known = list_trackers(package)
+    if name not in known:
+        raise unknown_name("tracker", name, known)
+    return f"{package}.{name}"
+
+
+def summary(path: Path) -> str:
+    """First line of a Python file's docstring."""
+    docstring = ast.get_docstring(ast.parse(path.read_text(encoding="utf-8")))
+    return docstring.splitlines()[0] if docstring else ""
+
+
+def _folders(package: str) -> list[Path]:
+    spec = importlib.util.find_spec(package)
+    return [Path(folder) for folder in (spec.submodule_search_locations or [])] if spec else []

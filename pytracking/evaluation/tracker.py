@@ -1,0 +1,184 @@
+"""A tracker with its parameters, run over sequences."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from time import perf_counter
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import numpy as np
+
+from pytracking.evaluation import registry
+from pytracking.evaluation.data import Sequence
+from pytracking.evaluation.environment import env_settings
+from pytracking.utils.errors import InputError
+from pytracking.utils.image import read_image
+from pytracking.utils.seeding import seed_everything, sequence_seed
+
+if TYPE_CHECKING:
+    from pytracking.tracker.base import BaseTracker
+    from pytracking.utils.params import TrackerParams, TypedParams
+
+Output = dict[str, list[Any]]  # per-frame lists
+OnFrame = Callable[[int, int], None]  # (frames finished, frames of the sequence)
+
+
+class Tracker:
+    """Tracker `name` (a folder of `pytracking/tracker`) with a parameter file of `pytracking/parameter/<name>`.
+
+    Neither has to exist before it is run, so stored results of other trackers can be analyzed.
+    """
+
+    tracker_package: ClassVar[str] = registry.TRACKERS
+    parameter_package: ClassVar[str] = registry.PARAMETERS
+
+    def __init__(
+        self,
+        name: str,
+        parameter_name: str,
+        run_id: int | None = None,
+        display_name: str | None = None,
+        *,
+        seed: int = 0,  # base of the seeds of all sequences
+        device: str | None = None,  # None: what the parameters say
+        results_path: Path | None = None,  # None: the setting results_path
+    ) -> None:
+        if run_id is not None and (isinstance(run_id, bool) or not isinstance(run_id, int)):
+            raise TypeError(f"expected an integer or None as run_id, found {run_id!r}")
+        self.name = name
+        self.parameter_name = parameter_name
+        self.run_id = run_id
+        self.seed = seed
+        self.device = device
+        self.results_path = results_path
+        self.display_name = display_name or f"{name}_{parameter_name}{self._run_suffix}"
+
+    def __repr__(self) -> str:
+        return f"Tracker({self.name!r}, {self.parameter_name!r}, run_id={self.run_id})"
+
+    @property
+    def _run_suffix(self) -> str:
+        return "" if self.run_id is None else f"_{self.run_id:03d}"
+
+    @property
+    def results_dir(self) -> Path:
+        """Folder of the result files."""
+        root = self.results_path if self.results_path is not None else env_settings().results_path
+        return root / self.name / f"{self.parameter_name}{self._run_suffix}"
+
+    def tracker_class(self) -> type[BaseTracker]:
+        """Class of the tracker. Raises InputError for an unknown tracker."""
+        module = importlib.import_module(registry.find_tracker(self.name, self.tracker_package))
+        cls: type[BaseTracker] = module.get_tracker_class()
+        return cls
+
+    def get_parameters(self) -> TypedParams | TrackerParams:
+        """Fresh parameters from the parameter file, on the chosen device. Raises InputError for unknown names."""
+        registry.find_tracker(self.name, self.tracker_package)
+        registry.find_parameters(self.name, self.parameter_name, self.parameter_package)
+        module = importlib.import_module(f"{self.parameter_package}.{self.name}.{self.parameter_name}")
+        params = module.parameters()
+        if self.device is not None:
+            params.device = self.device
+        checked: TypedParams | TrackerParams = params
+        return checked
+
+    def create_tracker(self, params: TypedParams | TrackerParams) -> BaseTracker:
+        """New tracker object with these parameters."""
+        return self.tracker_class()(params)
+
+    def sequence_seed(self, sequence_name: str) -> int:
+        """Seed of one sequence, the same whatever was run before and in whichever process."""
+        return sequence_seed(self.seed, self.name, self.parameter_name, self.run_id, sequence_name)
+
+    def run_sequence(
+        self,
+        seq: Sequence,
+        debug: int | None = None,
+        visdom_info: dict[str, Any] | None = None,
+        on_frame: OnFrame | None = None,
+    ) -> Output:
+        """Track through a sequence: lists `target_bbox`, `time`, `object_presence_score`, `flag`, one entry a frame.
+
+        `time` counts seconds in `initialize` and `track` with the device synchronized; reading images and loading the
+        network are left out. Lists that the tracker does not report are empty. With `debug` > 0 each frame's state is
+        printed; `visdom_info` is unused, there are no panels.
+        Raises InputError, naming the frame, for a sequence that cannot be used.
+        """
+        seq.check()
+        params: Any = self.get_parameters()
+        if debug is not None:
+            params.debug = int(debug)
+        tracker = self.create_tracker(params)
+        seed = self.sequence_seed(seq.name)
+        seed_everything(seed)
+        if hasattr(tracker, "seed"):
+            tracker.seed(seed)
+        tracker.initialize_features()
+        return _track(tracker, seq, on_frame, verbose=bool(debug))
+
+
+def trackerlist(
+    name: str,
+    parameter_name: str,
+    run_ids: int | Iterable[int] | None = None,
+    display_name: str | None = None,
+    **options: Any,  # of Tracker
+) -> list[Tracker]:
+    """One tracker for each run."""
+    runs = [run_ids] if run_ids is None or isinstance(run_ids, int) else list(run_ids)
+    return [Tracker(name, parameter_name, run_id, display_name, **options) for run_id in runs]
+
+
+def _track(tracker: BaseTracker, seq: Sequence, on_frame: OnFrame | None, verbose: bool) -> Output:
+    output: Output = {"target_bbox": [], "time": [], "object_presence_score": [], "flag": []}
+    init_info = seq.init_info()
+    result: dict[str, Any] = {}
+    for index, path in enumerate(seq.frames):
+        try:
+            image = read_image(path)
+            start = _clock(tracker)
+            if index == 0:
+                first = {"target_bbox": init_info["init_bbox"], "object_presence_score": 1.0, "flag": "init"}
+                result = first | (tracker.initialize(image, init_info) or {})
+            else:
+                result = tracker.track(image, {"previous_output": result})
+            seconds = _clock(tracker) - start
+            _append(output, result, seconds)
+        except InputError as error:
+            raise InputError(f"{seq}, frame {index + 1} of {len(seq)}: {error}") from error
+        except Exception as error:
+            error.add_note(f"in frame {index + 1} of {len(seq)} of {seq}: {path}")
+            raise
+        if verbose:
+            score, flag = result.get("object_presence_score", float("nan")), result.get("flag", "")
+            print(f"{seq.name} frame {index + 1}/{len(seq)}: score {score:.3f} {flag}")
+        if on_frame is not None:
+            on_frame(index + 1, len(seq))
+    for key in ("object_presence_score", "flag"):
+        if len(output[key]) != len(seq):  # the tracker does not report it: the first frame's default says nothing
+            output[key] = []
+    return output
+
+
+def _clock(tracker: BaseTracker) -> float:
+    device = getattr(tracker, "device", None)
+    if device is not None and device.type != "cpu":
+        import torch
+
+        torch.accelerator.synchronize(device)
+    return perf_counter()
+
+
+def _append(output: Output, result: dict[str, Any], seconds: float) -> None:
+    box = [float(value) for value in result["target_bbox"]]
+    if len(box) != 4 or not np.isfinite(box).all():
+        raise RuntimeError(f"expected a box of four finite numbers from the tracker, found {box}")
+    output["target_bbox"].append(box)
+    output["time"].append(seconds)
+    if result.get("object_presence_score") is not None:
+        output["object_presence_score"].append(float(result["object_presence_score"]))
+    if result.get("flag") is not None:
+        output["flag"].append(str(result["flag"]))

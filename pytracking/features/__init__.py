@@ -1,0 +1,1 @@
+"""From image to network input: crops, augmentation, and the network with its preprocessing."""

@@ -1,0 +1,128 @@
+"""The network of a tracker: where it comes from, its preprocessing, one copy per process."""
+
+from __future__ import annotations
+
+import functools
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import torch
+    from torch import Tensor, nn
+
+
+class NetWithBackbone:
+    """A network named by a checkpoint (`net_path`) or built by name on embedded weights (`architecture`).
+
+    Making one is free: nothing is read before `initialize(device)`, and a process reads each network once.
+    A relative `net_path` is looked for in the folders of the setting `network_path`.
+    """
+
+    def __init__(
+        self,
+        net_path: str | Path | None = None,
+        use_gpu: bool | None = None,  # pytracking's argument; the tracker's device decides here
+        initialize: bool = False,
+        image_format: str = "rgb",
+        mean: tuple[float, float, float] | None = None,  # of images in 0..1; None: what the network was trained with
+        std: tuple[float, float, float] | None = None,
+        *,
+        architecture: str | None = None,
+        **net_kwargs: Any,
+    ) -> None:
+        if (net_path is None) == (architecture is None):
+            raise ValueError(
+                f"expected either net_path or architecture, found net_path={net_path!r}, architecture={architecture!r}"
+            )
+        if image_format != "rgb":
+            raise ValueError(f"expected image_format 'rgb' (images are RGB everywhere here), found '{image_format}'")
+        self.net_path = None if net_path is None else str(net_path)
+        self.architecture = architecture
+        self.net_kwargs = net_kwargs
+        self.mean, self.std = mean, std
+        self.net: Any = None
+        if initialize:
+            self.initialize("cuda" if use_gpu else "cpu")
+
+    def describe(self) -> dict[str, Any]:
+        """What identifies the network, as plain data, without loading it."""
+        named: dict[str, Any] = {"net_path": self.net_path, "architecture": self.architecture, "mean": self.mean}
+        return {**named, "std": self.std, **self.net_kwargs}
+
+    def file_hash(self) -> str | None:
+        """SHA-256 of the checkpoint file; None for embedded weights, whose package version stands for them."""
+        if self.net_path is None:
+            return None
+        from ltr.admin.checkpoint import file_sha256
+
+        return file_sha256(_find_network(self.net_path))
+
+    def initialize(self, device: torch.device | str) -> None:
+        """Load the network onto a device, in evaluation mode and without gradients to its parameters."""
+        if self.net is None or next(self.net.parameters()).device != _as_device(device):
+            kwargs = tuple(sorted(self.net_kwargs.items()))
+            path = None if self.net_path is None else str(_find_network(self.net_path))
+            self.net = _load(path, self.architecture, kwargs, str(device))
+
+    def extract_backbone(self, images: Tensor) -> dict[str, Tensor]:  # (N, 3, H, W) RGB 0..255
+        """Backbone features of the images, by layer name."""
+        return self.net.extract_backbone_features(self.preprocess_image(images))
+
+    def preprocess_image(self, images: Tensor) -> Tensor:
+        """(image / 255 - mean) / std per channel."""
+        scale, offset = _normalization(
+            self.mean or tuple(self.net.image_mean), self.std or tuple(self.net.image_std), images.device, images.dtype
+        )
+        return images * scale + offset
+
+    def __getattr__(self, name: str) -> Any:
+        net = self.__dict__.get("net")
+        if net is None or name.startswith("__"):
+            raise AttributeError(f"'{name}': the network is loaded by initialize(device), which was not called")
+        return getattr(net, name)
+
+
+@functools.lru_cache(maxsize=4)
+def _load(path: str | None, architecture: str | None, kwargs: tuple[tuple[str, Any], ...], device: str) -> nn.Module:
+    from ltr.admin.loading import build_network, load_network
+
+    if path is None:
+        net = build_network(str(architecture), **dict(kwargs))
+    else:
+        net, _ = load_network(path, **dict(kwargs))
+    inference: nn.Module = net.eval().for_inference()  # type: ignore[operator]  # every network here has it
+    return inference.to(device)
+
+
+def _find_network(net_path: str) -> Path:
+    """File of a network, looked for in the folders of the setting `network_path` unless the path is absolute."""
+    from ltr.admin.checkpoint import conversion_of
+    from pytracking.evaluation.environment import env_settings
+
+    path = Path(net_path).expanduser()
+    folders = env_settings().network_path
+    candidates = [Path(folder) / path for folder in ([folders] if isinstance(folders, (str, Path)) else folders)]
+    if path.is_absolute():
+        candidates = [path]
+    # Where none exists the loader reports the first one, with where to get the file.
+    exists = (c for c in candidates if c.is_file() or conversion_of(c).is_file())
+    return next(exists, candidates[0])
+
+
+def _as_device(device: torch.device | str) -> torch.device:
+    import torch
+
+    device = torch.device(device)
+    if device.type == "cuda" and device.index is None:
+        return torch.device("cuda", torch.cuda.current_device())
+    return device
+
+
+@functools.lru_cache(maxsize=8)
+def _normalization(mean: tuple[float, ...], std: tuple[float, ...], device: Any, dtype: Any) -> tuple[Tensor, Tensor]:
+    import torch
+
+    mean_, std_ = (
+        torch.tensor(values, device=device, dtype=torch.float64).reshape(1, 3, 1, 1) for values in (mean, std)
+    )
+    return (1 / (255 * std_)).to(dtype), (-mean_ / std_).to(dtype)

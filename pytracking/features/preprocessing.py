@@ -1,0 +1,107 @@
+"""Search-area crops.
+
+Positions and sizes are (y, x) and (h, w). The geometry is that of pytracking before May 2022 (integer rounding),
+with which the published networks were evaluated; the later version makes even crops one pixel too wide.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from pytracking.utils.types import Array
+
+BORDER_MODES = ("replicate", "inside", "inside_major")
+
+
+@dataclass(frozen=True)
+class CropGeometry:
+    """Which pixels a crop takes: rows `offset + step * (top_left .. bottom_right)`, likewise columns."""
+
+    step: int  # every step-th pixel, so that the resize never shrinks by much more than two
+    offset: Array  # (2,) int
+    top_left: Array  # (2,) int, in the subsampled image
+    bottom_right: Array  # (2,) int, exclusive
+
+    @property
+    def coords(self) -> Array:  # (4,) y1, x1, y2, x2, exclusive ends
+        """Corners in image pixels; the subsampling offset is not part of it, as in pytracking."""
+        return self.step * np.concatenate((self.top_left, self.bottom_right))
+
+
+def crop_geometry(
+    image_sz: Array,  # (2,) h, w
+    pos: Array,  # (2,) center y, x
+    sample_sz: Array,  # (2,) extent in image pixels
+    output_sz: tuple[int, int] | None,  # h, w of the resized crop
+    border_mode: str = "replicate",
+    max_scale_change: float | None = None,
+) -> CropGeometry:
+    """Geometry of a crop; modes `inside` and `inside_major` shrink and shift it into the image as far as they may."""
+    if border_mode not in BORDER_MODES:
+        raise ValueError(f"expected a border mode of {BORDER_MODES}, found '{border_mode}'")
+    inside = border_mode != "replicate"
+    if inside:
+        ratio = sample_sz / image_sz
+        shrink = np.clip(ratio.max() if border_mode == "inside" else ratio.min(), 1, max_scale_change)
+        sample_sz = np.trunc(sample_sz / shrink)
+    step = 1
+    if output_sz is not None:
+        step = max(int(min(sample_sz / np.array(output_sz)) - 0.1), 1)
+
+    whole_pos = np.trunc(pos).astype(int)
+    offset = whole_pos % step
+    center = (whole_pos - offset) // step
+    size = np.maximum(np.rint(sample_sz / step), 2).astype(int)
+    top_left = center - (size - 1) // 2
+    bottom_right = center + size // 2 + 1
+    if inside:
+        limit = -(-(image_sz.astype(int) - offset) // step)  # extent of the subsampled image
+        shift = np.maximum(-top_left, 0) - np.maximum(bottom_right - limit, 0)
+        top_left, bottom_right = top_left + shift, bottom_right + shift
+        overflow = (np.maximum(-top_left, 0) + np.maximum(bottom_right - limit, 0)) // 2
+        shift = np.where(overflow > 0, -top_left - overflow, 0)
+        top_left, bottom_right = top_left + shift, bottom_right + shift
+    return CropGeometry(step, offset, top_left, bottom_right)
+
+
+def sample_patch(
+    image: Array,  # (H, W, 3) uint8
+    pos: Array,  # (2,) y, x
+    sample_sz: Array,  # (2,) h, w
+    output_sz: tuple[int, int] | None = None,
+    border_mode: str = "replicate",
+    max_scale_change: float | None = None,
+    device: torch.device | str = "cpu",
+) -> tuple[Tensor, Array]:  # (1, 3, *output_sz) float 0..255; (4,) y1, x1, y2, x2
+    """Crop around a position, resized bilinearly; beyond the border the image's edge is repeated."""
+    geometry = crop_geometry(np.array(image.shape[:2]), pos, sample_sz, output_sz, border_mode, max_scale_change)
+    patch = torch.from_numpy(_take(image, geometry)).to(device).permute(2, 0, 1)[None].float()
+    if output_sz is not None and patch.shape[-2:] != output_sz:
+        patch = F.interpolate(patch, output_sz, mode="bilinear", align_corners=False)
+    return patch, geometry.coords
+
+
+def _take(image: Array, geometry: CropGeometry) -> Array:
+    step, (y1, x1), (y2, x2) = geometry.step, geometry.top_left, geometry.bottom_right
+    oy, ox = geometry.offset
+    height, width = image.shape[:2]
+    rows, columns = oy + step * np.arange(y1, y2), ox + step * np.arange(x1, x2)
+    if rows[0] >= 0 and columns[0] >= 0 and rows[-1] < height and columns[-1] < width:
+        return np.ascontiguousarray(image[rows[0] : rows[-1] + 1 : step, columns[0] : columns[-1] + 1 : step])
+    # The last sample of the subsampled grid is what replicate padding repeats.
+    rows = np.clip(rows, oy, oy + (height - 1 - oy) // step * step)
+    columns = np.clip(columns, ox, ox + (width - 1 - ox) // step * step)
+    return np.take(np.take(image, rows, axis=0), columns, axis=1)
+
+
+def sample_position(coords: Array) -> Array:  # (4,) -> (2,) y, x
+    """Center of a crop in image pixels."""
+    return 0.5 * (coords[:2] + coords[2:] - 1)
+
+
+def sample_scale(coords: Array, output_sz: tuple[int, int]) -> float:
+    """Image pixels per crop pixel."""
+    return float(np.sqrt(np.prod((coords[2:] - coords[:2]) / np.array(output_sz))))

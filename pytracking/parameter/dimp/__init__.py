@@ -1,0 +1,1 @@
+"""Parameter files of the DiMP family; the shared bases are in `_base.py`."""

@@ -1,0 +1,89 @@
+"""What the parameter files of the DiMP family share."""
+
+from typing import Any
+
+from pytracking.features.net_wrappers import NetWithBackbone
+from pytracking.tracker.dimp.params import DiMPParams
+
+LONG_TERM_STEP = 3e-3  # eta for LaSOT, OxUvA and TLP (Section 5.2); the same for BGD and RLS
+SHORT_TERM_STEP = 3e-2  # for TrackingNet and GOT-10k
+VOT_STEP = 6e-2  # authors' code, for the VOT challenges
+
+# The lite features are not those of DiMP-50, so each method has its own step, found by benchmarks/tune_step_length.py.
+LITE_BGD_STEP = 3e-2
+LITE_RLS_STEP = 1e-2
+
+EMA_SLOW, EMA_MEDIUM, EMA_FAST = 0.01, 0.5, 0.99  # alpha of the moving-average baselines sm, mm and fm
+
+
+def dimp18() -> DiMPParams:
+    return DiMPParams(net=NetWithBackbone(net_path="dimp18.pth"))
+
+
+def dimp50() -> DiMPParams:
+    return DiMPParams(net=NetWithBackbone(net_path="dimp50.pth"))
+
+
+def dimp50_got10k() -> DiMPParams:
+    """DiMP-50 trained on the training split of GOT-10k alone, as its protocol asks."""
+    return DiMPParams(net=NetWithBackbone(net_path="dimp50_got10k.pth.tar"))
+
+
+def dimp_lite() -> DiMPParams:
+    """DiMP on the embedded EfficientNet-Lite0: no IoU-Net, so three scales are searched."""
+    return DiMPParams(
+        net=NetWithBackbone(architecture="dimpnet_lite0"),
+        use_iou_net=False,
+        scale_factors=[0.97, 1.0, 1.03],
+    )
+
+
+def vot18(base: DiMPParams) -> DiMPParams:
+    """Settings of DiMP-50 for VOT2018."""
+    return base.replace(
+        image_sample_size=16 * 16,
+        search_area_scale=4.5,
+        sample_memory_size=100,
+        learning_rate=0.0075,
+        init_samples_minimum_weight=0.0,
+        train_skipping=10,
+        net_opt_iter=15,
+        net_opt_update_iter=2,
+        net_opt_hn_iter=2,
+        window_output=True,
+        perform_hn_without_windowing=True,
+        augmentation={
+            "fliplr": True,
+            "rotate": [-5, 10, -30, 60],
+            "blur": [(2, 0.2), (1, 3)],
+            "relativeshift": [(0.6, 0.6), (-0.6, -0.6)],
+            "dropout": (3, 0.2),
+        },
+        augmentation_expansion_factor=1.4,
+        target_not_found_threshold=0.0,
+        distractor_threshold=100.0,
+        hard_negative_threshold=0.45,
+        displacement_scale=0.7,
+    )
+
+
+def vot19(base: DiMPParams) -> DiMPParams:
+    """Settings of DiMP-50 for VOT2019."""
+    return vot18(base).replace(box_refinement_iter=3)
+
+
+def star(base: DiMPParams) -> DiMPParams:
+    """DiMP*: steepest descent with the number of iterations that BGD and RLS run."""
+    return base.replace(net_opt_update_iter=5)
+
+
+def bgd(base: DiMPParams, step_length: float, ema_coefficient: float = 1.0) -> DiMPParams:
+    """BGD-DiMP: online gradient descent with a fixed step length, optionally with a moving average."""
+    return base.replace(
+        net_opt_update_iter=5, online_optimizer="bgd", online_step_length=step_length, ema_coefficient=ema_coefficient
+    )
+
+
+def rls(base: DiMPParams, step_length: float, **changes: Any) -> DiMPParams:
+    """RLS-DiMP: gradient descent preconditioned by the inverse correlation matrix (Eq. 41), delta 0.1, beta 1."""
+    return base.replace(net_opt_update_iter=5, online_optimizer="rls_bgd", online_step_length=step_length, **changes)

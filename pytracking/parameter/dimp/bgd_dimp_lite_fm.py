@@ -1,0 +1,8 @@
+"""BGD-DiMP on the embedded lite model with a fast moving average of the filter."""
+
+from pytracking.parameter.dimp._base import EMA_FAST, LITE_BGD_STEP, bgd, dimp_lite
+from pytracking.tracker.dimp.params import DiMPParams
+
+
+def parameters() -> DiMPParams:
+    return bgd(dimp_lite(), LITE_BGD_STEP, EMA_FAST)

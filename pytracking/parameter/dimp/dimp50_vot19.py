@@ -1,0 +1,8 @@
+"""DiMP for VOT2019."""
+
+from pytracking.parameter.dimp._base import dimp50, vot19
+from pytracking.tracker.dimp.params import DiMPParams
+
+
+def parameters() -> DiMPParams:
+    return vot19(dimp50())

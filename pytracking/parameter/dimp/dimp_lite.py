@@ -1,0 +1,8 @@
+"""DiMP on the embedded lite model."""
+
+from pytracking.parameter.dimp._base import dimp_lite
+from pytracking.tracker.dimp.params import DiMPParams
+
+
+def parameters() -> DiMPParams:
+    return dimp_lite()

@@ -1,0 +1,127 @@
+"""Run a tracker on the sequences of a data set."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence as SequenceOf
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from pytracking.utils.errors import exit_status
+
+if TYPE_CHECKING:
+    from pytracking.evaluation.running import RunSummary
+
+
+def run_tracker(
+    tracker_name: str,
+    tracker_param: str,
+    run_id: int | None = None,
+    dataset_name: str = "otb",
+    sequence: str | int | SequenceOf[str | int] | None = None,
+    debug: int = 0,
+    threads: int = 0,
+    visdom_info: dict[str, Any] | None = None,
+    *,
+    device: str | None = None,
+    seed: int = 0,
+    overwrite: bool = False,
+    results_path: str | Path | None = None,
+) -> RunSummary:
+    """Run a tracker on a data set, or on some of its sequences (names or numbers); results are saved.
+
+    Raises InputError, before anything is run, for unknown names, unset paths and results of other parameters.
+    """
+    from pytracking.evaluation.datasets import get_dataset
+    from pytracking.evaluation.running import run_dataset
+    from pytracking.evaluation.tracker import Tracker
+
+    path = Path(results_path) if results_path is not None else None
+    tracker = Tracker(tracker_name, tracker_param, run_id, seed=seed, device=device, results_path=path)
+    tracker.get_parameters()  # an unknown name is reported before a data set is searched or rendered
+    dataset = get_dataset(dataset_name)
+    if sequence is not None:
+        dataset = dataset[[sequence] if isinstance(sequence, (str, int)) else list(sequence)]
+    if debug and (visdom_info or {}).get("use_visdom", True):
+        print("--debug prints each frame's state; there are no visdom panels. Nothing is saved.", file=sys.stderr)
+    return run_dataset(dataset, [tracker], debug, threads, visdom_info, overwrite=overwrite)
+
+
+def list_everything() -> str:
+    """Trackers with their parameter files, and data sets, as text; nothing is imported or loaded."""
+    from pytracking.evaluation import registry
+    from pytracking.evaluation.datasets import DATASETS
+
+    lines = []
+    for tracker in registry.list_trackers():
+        files = registry.list_parameters(tracker)
+        width = max(map(len, files), default=0)
+        lines.append(f"tracker {tracker}, parameter files:")
+        lines += [f"  {name:{width}}  {registry.summary(path)}" for name, path in files.items()]
+    width = max(map(len, DATASETS))
+    lines += ["data sets:", *(f"  {name:{width}}  {entry.summary}" for name, entry in DATASETS.items())]
+    return "\n".join(lines)
+
+
+def parse_bool(text: str) -> bool:
+    """True or False as a person writes it; raises ArgumentTypeError for anything else."""
+    known = {"true": True, "yes": True, "on": True, "1": True, "false": False, "no": False, "off": False, "0": False}
+    if text.lower() not in known:
+        raise argparse.ArgumentTypeError(f"expected True or False, found '{text}'")
+    return known[text.lower()]
+
+
+def _count(text: str) -> int:
+    try:
+        number = int(text)
+    except ValueError:
+        number = -1
+    if number < 0:
+        raise argparse.ArgumentTypeError(f"expected a number >= 0, found '{text}'")
+    return number
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="run_tracker.py", description=__doc__)
+
+    def option(name: str, **settings: Any) -> None:
+        dashed = name.replace("_", "-")
+        parser.add_argument(*dict.fromkeys((f"--{name}", f"--{dashed}")), **settings)
+
+    parser.add_argument("tracker_name", nargs="?", help="tracker, see --list")
+    parser.add_argument("tracker_param", nargs="?", help="parameter file, see --list")
+    option("list", action="store_true", help="list trackers, parameter files and data sets, and stop")
+    option("runid", type=_count, help="number of this run, when a tracker is run several times")
+    option("dataset_name", default="otb", help="data set, see --list (default: otb)")
+    option("sequence", nargs="+", help="run only these sequences, by name or number (default: all)")
+    option("debug", type=_count, default=0, help="> 0: print each frame's state; results are not saved (default: 0)")
+    option("threads", type=_count, default=0, help="number of worker processes (default: 0, none)")
+    option("use_visdom", type=parse_bool, nargs="?", const=True, default=True, help="True or False, for debugging")
+    option("visdom_server", default="127.0.0.1", help="address of the visdom server")
+    option("visdom_port", type=int, default=8097, help="port of the visdom server")
+    option("device", help="cpu, cuda, cuda:1 ... (default: the first GPU where there is one)")
+    option("seed", type=int, default=0, help="base of the sequences' seeds (default: 0)")
+    option("overwrite", action="store_true", help="run again what has results")
+    option("results_path", type=Path, help="folder of the results (default: the setting results_path)")
+    return parser
+
+
+def main(arguments: SequenceOf[str] | None = None) -> int:
+    """Command line; returns the exit status: 0 all have results, 1 some failed, 2 wrong input, 130 interrupted."""
+    parser = _parser()
+    args = parser.parse_args(arguments)
+    if args.list:
+        print(list_everything())
+        return 0
+    if args.tracker_name is None or args.tracker_param is None:
+        parser.error("expected a tracker and a parameter file, for example: dimp rls_dimp_lite; see --list")
+    visdom_info = {"use_visdom": args.use_visdom, "server": args.visdom_server, "port": args.visdom_port}
+    sequence = args.sequence and [int(item) if item.isdecimal() else item for item in args.sequence]
+    options = {name: getattr(args, name) for name in ("device", "seed", "overwrite", "results_path")}
+    what = (args.tracker_name, args.tracker_param, args.runid, args.dataset_name, sequence)
+    return exit_status(lambda: run_tracker(*what, args.debug, args.threads, visdom_info, **options).exit_status)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

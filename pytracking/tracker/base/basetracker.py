@@ -1,0 +1,45 @@
+"""Interface of a tracker."""
+
+from typing import Any
+
+import numpy as np
+import torch
+
+from pytracking.utils.params import TrackerParams, TypedParams
+
+
+class BaseTracker:
+    """Single-object tracker: `initialize` with the first frame and box, then `track` frame by frame.
+
+    Images are RGB uint8 arrays (H, W, 3); boxes are `[x, y, w, h]`, float, 0-based.
+    """
+
+    params_class: type[TypedParams] = TypedParams
+
+    def __init__(self, params: TypedParams | TrackerParams) -> None:
+        self.params: Any = self.params_class.from_tracker_params(params)
+        self.device = torch.device(self.params.device or ("cuda" if torch.cuda.is_available() else "cpu"))
+        self.generator = torch.Generator()  # the tracker's only source of randomness, on the CPU for every device
+        self.seed(0)
+
+    def seed(self, seed: int) -> None:
+        """Restart the tracker's random numbers; a tracker with the same seed, frames and device repeats itself."""
+        self.generator.manual_seed(seed)
+
+    def initialize_features(self) -> None:
+        """Load the network ahead of time, so that its loading is not part of the first frame's time."""
+
+    def initialize(self, image: np.ndarray, info: dict[str, Any]) -> dict[str, Any]:
+        """Start tracking the target `info["init_bbox"]`; returns extra outputs of the first frame (may be empty).
+
+        Raises ValueError for a box without area, with NaN, or wholly outside of the image.
+        """
+        raise TypeError(f"{type(self).__name__} has no initialize(image, info)")
+
+    def track(self, image: np.ndarray, info: dict[str, Any] | None = None) -> dict[str, Any]:
+        """Find the target in the next frame.
+
+        Returns a dict with `target_bbox` [x, y, w, h], `object_presence_score` (float) and `flag` (str), and
+        whatever else the tracker reports.
+        """
+        raise TypeError(f"{type(self).__name__} has no track(image, info)")

@@ -1,0 +1,95 @@
+"""The target filter and its online learning: memory, schedule of updates, and the optimizer of the parameter file."""
+
+import copy
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from ltr.models.target_classifier.optimizer import BatchGradientDescent, RLSBatchGradientDescent
+from pytracking.tracker.dimp.localization import Flag
+from pytracking.tracker.dimp.params import DiMPParams
+from pytracking.tracker.dimp.sample_memory import SampleMemory
+
+OnlineOptimizer = Callable[..., tuple[Tensor, list[Tensor], list[Tensor]]]
+
+
+def make_online_optimizer(params: DiMPParams, steepest_descent: Any) -> OnlineOptimizer:
+    """Online optimizer of a parameter file, on the loss that the network's steepest descent defines."""
+    if params.online_optimizer == "steepest_descent":
+        return steepest_descent
+    settings: dict[str, Any] = {
+        "step_length": params.online_step_length,
+        "num_iter": params.net_opt_update_iter,
+        "ema_coefficient": params.ema_coefficient,
+    }
+    if params.online_optimizer == "bgd":
+        return BatchGradientDescent(steepest_descent, **settings)
+    return RLSBatchGradientDescent(
+        steepest_descent,
+        **settings,
+        delta=params.rls_delta,
+        beta=params.rls_beta,
+        estimator=params.rls_estimator,
+        dtype=getattr(torch, params.rls_dtype),
+        max_rank=params.rls_max_rank,
+        virtual_input_stride=params.rls_virtual_input_stride,
+        reset_interval=params.rls_reset_interval,
+    )
+
+
+class OnlineClassifier:
+    """Target filter learnt from the first frame's samples and kept up to date."""
+
+    def __init__(
+        self,
+        classifier: Any,  # the network's
+        params: DiMPParams,
+        features: Tensor,  # (n, C, H, W) of the first frame
+        boxes: Tensor,  # (n, 4) xywh in crop pixels
+    ) -> None:
+        self.params = params
+        self.classifier = classifier
+        steepest_descent = classifier.filter_optimizer
+        if params.filter_reg is not None:
+            steepest_descent = copy.deepcopy(steepest_descent)  # the network is shared with other trackers
+            steepest_descent.filter_reg.fill_(params.filter_reg)
+        self.optimizer = make_online_optimizer(params, steepest_descent)
+        self.memory = SampleMemory(features, boxes, params.sample_memory_size, params.init_samples_minimum_weight)
+        filter = classifier.filter_initializer(features, boxes)
+        if params.filter_init_zero:
+            filter = torch.zeros_like(filter)
+        self.filter, _, self.losses = steepest_descent(
+            filter, feat=features, bb=boxes, num_iter=params.net_opt_iter, compute_losses=params.debug > 0
+        )
+
+    def classify(self, features: Tensor) -> Tensor:  # (S, C, H, W) -> (S, H', W')
+        return self.classifier.classify(self.filter, features)
+
+    def learn(self, feature: Tensor, box: Tensor, frame_num: int, flag: Flag, score: float) -> None:
+        """Store the sample of a frame, feature (1, C, H, W) and box (4,), and update the filter where it is due."""
+        params = self.params
+        hard_negative = flag == "hard_negative" and params.hard_negative_learning_rate is not None
+        rate = params.hard_negative_learning_rate if hard_negative else params.learning_rate
+        if hard_negative or frame_num % params.train_sample_interval == 0:
+            self.memory.insert(feature, box.to(feature), float(rate))  # type: ignore[arg-type]
+        num_iter = self._iterations(frame_num, hard_negative, score)
+        if num_iter > 0:
+            self.filter, _, losses = self.optimizer(
+                self.filter,
+                feat=self.memory.features,
+                bb=self.memory.boxes,
+                sample_weight=self.memory.weights,
+                num_iter=num_iter,
+                compute_losses=params.debug > 0,
+            )
+            self.losses = self.losses + losses
+
+    def _iterations(self, frame_num: int, hard_negative: bool, score: float) -> int:
+        params = self.params
+        if hard_negative:
+            return params.net_opt_hn_iter
+        if params.low_score_opt_threshold is not None and score < params.low_score_opt_threshold:
+            return params.net_opt_low_iter
+        return params.net_opt_update_iter if (frame_num - 1) % params.train_skipping == 0 else 0

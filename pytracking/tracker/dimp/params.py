@@ -1,0 +1,134 @@
+"""Parameters of the DiMP tracker family; the defaults are those of DiMP-50 in pytracking."""
+
+from dataclasses import dataclass, field
+from typing import Any, ClassVar, Literal
+
+from pytracking.features.net_wrappers import NetWithBackbone
+from pytracking.utils.params import TypedParams
+
+Augmentation = dict[str, Any]
+
+
+def default_augmentation() -> Augmentation:
+    """Twelve transforms and two dropout samples beside the plain first frame: 15 initial samples."""
+    return {
+        "fliplr": True,
+        "rotate": [10, -10, 45, -45],  # degrees
+        "blur": [(3, 1), (1, 3), (2, 2)],  # Gaussian sigma y, x in pixels
+        "relativeshift": [(0.6, 0.6), (-0.6, 0.6), (0.6, -0.6), (-0.6, -0.6)],  # y, x in half crops
+        "dropout": (2, 0.2),  # samples, probability
+    }
+
+
+@dataclass(kw_only=True)
+class DiMPParams(TypedParams):
+    """A parameter file says what differs from these; names are pytracking's."""
+
+    # Network
+    net: NetWithBackbone | None = None
+    filter_reg: float | None = None  # replaces the network's learnt filter regularization
+    filter_init_zero: bool = False  # start the filter at zero instead of the network's initializer
+
+    # Search area
+    image_sample_size: int | tuple[int, int] = 18 * 16  # side (or h, w) of the crop given to the network, pixels
+    search_area_scale: float = 5.0  # side of the search area in sqrt(target area)
+    use_image_aspect_ratio: bool = False  # search area with the image's aspect ratio instead of a square
+    feature_stride: int = 32  # the crop's sides are multiples of it, only with use_image_aspect_ratio
+    border_mode: Literal["replicate", "inside", "inside_major"] = "replicate"
+    patch_max_scale_change: float | None = None  # how much the crop may shrink with border_mode inside*
+    target_inside_ratio: float = 0.2  # this part of the target stays inside the image
+    scale_factors: list[float] = field(default_factory=lambda: [1.0])  # scales searched in each frame
+    scale_penalty: float = 1.0  # factor on the scores of scales other than 1
+    scale_update_rate: float = 1.0  # part of a found change of scale (in log) that is taken over
+
+    # First frame
+    use_augmentation: bool = True
+    augmentation: Augmentation = field(default_factory=default_augmentation)
+    augmentation_expansion_factor: float = 2.0  # the patch to be transformed, in crops
+    random_shift_factor: float = 1 / 3  # range of the random shifts, in crops
+    net_opt_iter: int = 10  # steepest-descent iterations
+
+    # Sample memory
+    sample_memory_size: int = 50
+    learning_rate: float = 0.01  # weight of a new sample
+    hard_negative_learning_rate: float | None = 0.02
+    init_samples_minimum_weight: float | None = 0.25  # floor of the first frame's total weight; None or 0: no floor
+    train_sample_interval: int = 1  # frames between stored samples
+
+    # Online learning
+    update_classifier: bool = True
+    train_skipping: int = 20  # frames between scheduled updates
+    net_opt_update_iter: int = 2  # iterations of a scheduled update
+    net_opt_hn_iter: int = 1  # iterations on a hard negative
+    low_score_opt_threshold: float | None = None  # below this score net_opt_low_iter iterations are run
+    net_opt_low_iter: int = 0
+    online_optimizer: Literal["steepest_descent", "bgd", "rls_bgd"] = "steepest_descent"
+    online_step_length: float = 3e-3  # eta of BGD and RLS-BGD
+    ema_coefficient: float = 1.0  # alpha of the moving average of filters; 1: none
+    rls_delta: float = 0.1  # regularizer: P starts at I / delta
+    rls_beta: float = 1.0  # forgetting factor
+    rls_estimator: Literal["low_rank", "dense"] = "low_rank"
+    rls_dtype: Literal["float32", "float16", "bfloat16"] = "float32"  # of the dense P
+    rls_max_rank: int | None = 256
+    rls_virtual_input_stride: int = 1  # 1: all score positions (paper), 2: every second one (authors' code)
+    rls_reset_interval: int | None = None  # updates after which P starts again (authors' code: 100)
+
+    # Localization
+    use_classifier: bool = True  # False: the scores do not move the box, only its refinement does
+    window_output: bool = False  # Hann window on the scores; works together with perform_hn_without_windowing
+    perform_hn_without_windowing: bool = False  # look for distractors in the unwindowed scores
+    use_clipped_window: bool = False
+    effective_search_area: float | None = None  # width of the clipped window in sqrt(target area)
+    score_preprocess: Literal["none", "exp", "softmax"] = "none"
+    score_filter_ksz: int = 1  # box filter over the scores, cells
+    advanced_localization: bool = True
+    target_not_found_threshold: float = 0.25
+    uncertain_threshold: float = -float("inf")
+    hard_sample_threshold: float = -float("inf")
+    distractor_threshold: float = 0.8  # of the second peak, relative to the first
+    hard_negative_threshold: float = 0.5
+    target_neighborhood_scale: float = 2.2  # masked area around the first peak, in target sizes
+    displacement_scale: float = 0.8  # distance limit of distractors, in half score maps
+    update_scale_when_uncertain: bool = True
+    output_not_found_box: bool = False  # report [-1, -1, -1, -1] while the target is not found
+
+    # Box refinement by the IoU-Net
+    use_iou_net: bool = True
+    iounet_augmentation: bool = False  # modulation from every initial sample instead of the plain one
+    iounet_k: int = 3  # the best boxes that are averaged
+    num_init_random_boxes: int = 9  # beside the box itself
+    box_jitter_pos: float = 0.1  # in sqrt(box area)
+    box_jitter_sz: float = 0.5
+    maximal_aspect_ratio: float = 6.0
+    box_refinement_iter: int = 5
+    box_refinement_step_length: float | tuple[float, float] = 1.0
+    box_refinement_step_decay: float = 1.0
+    box_refinement_space: Literal["default", "relative"] = "default"
+    use_iounet_pos_for_learning: bool = True
+
+    vot_anno_conversion_type: Literal["preserve_area", "union"] = "preserve_area"
+
+    renamed: ClassVar[dict[str, str]] = {"dispalcement_scale": "displacement_scale"}
+    # Set by pytracking's files: read by no code, only by other trackers, or only by the PrDiMP losses.
+    without_effect: ClassVar[frozenset[str]] = frozenset(
+        {
+            "visualization",
+            "iounet_use_log_scale",
+            "feature_size_odd",
+            "softmax_reg",
+            "label_threshold",
+            "label_shrink",
+            "output_keys",
+        }
+    )
+
+    def _set_legacy(self, name: str, value: Any) -> None:
+        if name == "use_gpu":
+            if not value:
+                self.device = self.device or "cpu"
+        elif name == "device":
+            self.device = None if value is None else str(value)
+        elif name == "scale_factors" and not isinstance(value, (list, tuple)):
+            self.scale_factors = [float(factor) for factor in value]
+        else:
+            setattr(self, name, value)

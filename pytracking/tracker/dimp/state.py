@@ -1,0 +1,80 @@
+"""Position, size and scale of the target. Vectors are (y, x) or (h, w) in image pixels."""
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from pytracking.tracker.dimp.params import DiMPParams
+from pytracking.utils.types import Array
+
+SMALLEST_TARGET = 10.0  # pixels a side, bound of the scale search
+
+
+@dataclass
+class TargetState:
+    pos: Array  # (2,) center
+    size: Array  # (2,)
+    scale: float  # image pixels per crop pixel of the search area
+    base_size: Array  # (2,) size at scale 1
+    image_sz: Array  # (2,)
+
+    @classmethod
+    def from_box(
+        cls, box: list[float], image_sz: tuple[int, int], crop_sz: tuple[int, int], search_area_scale: float
+    ) -> "TargetState":
+        """State at the first frame.
+
+        Raises ValueError for a box that is not finite, has no area, or does not meet the image.
+        """
+        x, y, w, h = (float(value) for value in box)
+        if not all(math.isfinite(value) for value in (x, y, w, h)) or w <= 0 or h <= 0:
+            raise ValueError(f"expected an initial box x, y, w, h of positive width and height, found {[x, y, w, h]}")
+        if x >= image_sz[1] or y >= image_sz[0] or x + w <= 0 or y + h <= 0:
+            raise ValueError(
+                f"expected an initial box that meets the image of {image_sz[1]}x{image_sz[0]} pixels, "
+                f"found x, y, w, h = {[x, y, w, h]}"
+            )
+        size = np.array([h, w])
+        scale = search_area_scale * math.sqrt(h * w / (crop_sz[0] * crop_sz[1]))
+        return cls(np.array([y + (h - 1) / 2, x + (w - 1) / 2]), size, scale, size / scale, np.array(image_sz, float))
+
+    def box(self) -> list[float]:
+        """x, y, w, h; not clipped to the image."""
+        y, x = self.pos - (self.size - 1) / 2
+        return [float(x), float(y), float(self.size[1]), float(self.size[0])]
+
+    def move(self, pos: Array, params: DiMPParams, scale: float | None = None) -> None:
+        """Go to a position, kept such that a part of the target stays inside the image, and optionally a scale."""
+        if scale is not None:
+            lowest = max(SMALLEST_TARGET / self.base_size)
+            highest = min(self.image_sz / self.base_size)
+            self.scale = max(min(scale, highest), min(lowest, self.scale))
+            self.size = self.base_size * self.scale
+        margin = (params.target_inside_ratio - 0.5) * self.size
+        self.pos = np.maximum(np.minimum(pos, self.image_sz - margin), margin)
+
+
+def box_in_crop(
+    pos: Array, size: Array, crop_pos: Array, crop_scale: float, crop_sz: tuple[int, int]
+) -> Tensor:  # (4,) xywh in crop pixels
+    """Box of a target in the pixels of a crop around `crop_pos`."""
+    center = (pos - crop_pos) / crop_scale + (np.array(crop_sz) - 1) / 2
+    extent = size / crop_scale
+    top_left = center - (extent - 1) / 2
+    return torch.tensor([top_left[1], top_left[0], extent[1], extent[0]], dtype=torch.float32)
+
+
+def box_from_crop(
+    box: Tensor, crop_pos: Array, crop_scale: float, crop_sz: tuple[int, int]
+) -> tuple[Array, Array]:  # pos, size
+    """Position and size of a box given in crop pixels.
+
+    Its center is half a pixel from the inverse of `box_in_crop`: the IoU-Net was trained with this convention.
+    """
+    x, y, w, h = box.double().tolist()
+    center = np.array([y + h / 2, x + w / 2])
+    pos = (center - (np.array(crop_sz) - 1) / 2) * crop_scale + crop_pos
+    return pos, np.array([h, w]) * crop_scale

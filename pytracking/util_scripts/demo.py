@@ -1,0 +1,90 @@
+"""Track the demo data set with RLS-DiMP on the lite model, and show the scores, a success plot and a video."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence as SequenceOf
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from pytracking.evaluation.data import SequenceList
+from pytracking.utils.errors import exit_status
+
+if TYPE_CHECKING:
+    from pytracking.evaluation.tracker import Tracker
+
+TRACKER, PARAMETERS, DATASET = "dimp", "rls_dimp_lite", "demo"
+
+
+def run_demo(
+    names: SequenceOf[str] | None = None, tracker_name: str = TRACKER, parameter_name: str = PARAMETERS
+) -> int:
+    """Track, print the table, write plot and videos; returns the exit status of the tracking.
+
+    `names` are the sequences (default: all). What has results is not tracked again.
+    """
+    from pytracking.evaluation.datasets import get_dataset
+    from pytracking.evaluation.results import result_file
+    from pytracking.evaluation.tracker import Tracker
+    from pytracking.run_tracker import run_tracker
+
+    status = run_tracker(tracker_name, parameter_name, dataset_name=DATASET, sequence=names).exit_status
+    tracker = Tracker(tracker_name, parameter_name)
+    dataset = get_dataset(DATASET)
+    chosen = dataset if names is None else dataset[list(names)]
+    tracked = SequenceList(s for s in chosen if result_file(tracker.results_dir, s.name).exists())
+    if tracked:
+        show_results(tracker, tracked)
+    return status
+
+
+def show_results(tracker: Tracker, dataset: SequenceList) -> None:
+    """Print the scores of stored results, write plot and videos, and say where they are."""
+    from rich.console import Console
+
+    from pytracking.analysis.metrics import mean_score
+    from pytracking.analysis.plot_results import plot_success, score_results, score_table
+    from pytracking.evaluation.environment import env_settings
+    from pytracking.evaluation.progress import FPS_MEANING
+
+    console = Console()
+    scores, table = score_results(tracker, dataset)
+    console.print()
+    console.print(score_table(table, f"{tracker.display_name} on {DATASET}"))
+    folder = env_settings().results_path / DATASET / tracker.display_name
+    plot = folder / "success_plot.png"
+    plot_success({tracker.display_name: mean_score(scores).success}, plot, f"Success plot on {DATASET}")
+    write_videos(tracker, dataset, folder)
+    lines = (
+        FPS_MEANING,
+        f"boxes and times: {tracker.results_dir}",
+        f"success plot:    {plot}",
+        f"videos:          {folder}/<sequence>.mp4 (tracked red, ground truth green)",
+    )
+    console.print("\n".join(lines), markup=False, highlight=False, soft_wrap=True)
+
+
+def write_videos(tracker: Tracker, dataset: SequenceList, folder: Path) -> None:
+    """Write `<sequence>.mp4` of each stored result that has none or a newer one."""
+    from rich.progress import track
+
+    from pytracking.evaluation.results import load_result, result_file
+    from pytracking.utils.video_writer import write_result_video
+
+    for sequence in track(dataset, "videos", transient=True):
+        video, boxes = folder / f"{sequence.name}.mp4", result_file(tracker.results_dir, sequence.name)
+        if not video.exists() or video.stat().st_mtime < boxes.stat().st_mtime:
+            write_result_video(video, sequence, load_result(tracker.results_dir, sequence.name))
+
+
+def main(arguments: SequenceOf[str] | None = None) -> int:
+    """Command line; exit status as `pytracking.run_tracker`."""
+    parser = argparse.ArgumentParser(prog="demo", description=__doc__)
+    parser.add_argument("--sequence", nargs="+", help="only these sequences (default: all)")
+    args = parser.parse_args(arguments)
+    return exit_status(lambda: run_demo(args.sequence))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,30 @@
+"""Drawing boxes and text on frames."""
+
+from collections.abc import Sequence as SequenceOf
+
+import numpy as np
+
+Color = tuple[int, int, int]  # RGB
+TRACKED: Color = (255, 64, 32)
+GROUND_TRUTH: Color = (64, 220, 64)
+
+
+def draw_box(image: np.ndarray, box: SequenceOf[float] | np.ndarray, color: Color, thickness: int = 2) -> None:
+    """Draw a box x, y, w, h into an RGB uint8 image (H, W, 3); nothing where the box has NaN."""
+    import cv2
+
+    if np.isfinite(box).all():
+        limit = 4 * max(image.shape)  # OpenCV fails on coordinates beyond 32 bits
+        x, y, w, h = (round(float(np.clip(value, -limit, limit))) for value in box)
+        cv2.rectangle(image, (x, y), (x + w, y + h), color, thickness)
+
+
+def draw_text(image: np.ndarray, lines: SequenceOf[str], color: Color = (255, 255, 255)) -> None:
+    """Write lines into the upper left corner of an RGB uint8 image (H, W, 3), readable on any background."""
+    import cv2
+
+    scale = max(0.4, image.shape[1] / 1200)
+    for number, line in enumerate(lines, start=1):
+        position = (round(10 * scale), round(28 * scale * number))
+        for shade, thickness in (((0, 0, 0), 3), (color, 1)):
+            cv2.putText(image, line, position, cv2.FONT_HERSHEY_SIMPLEX, scale, shade, thickness, cv2.LINE_AA)

@@ -1,0 +1,51 @@
+#!/usr/bin/env bash
+# ./setup.sh        make .venv and install
+# ./setup.sh demo   ... then track the demo data set with RLS-DiMP
+# ./setup.sh test   ... then run lint, types and tests
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")"
+
+task=${1:-install}
+case $task in
+    install | demo | test) ;;
+    *) echo "setup.sh: expected no argument, 'demo' or 'test', found '$task'" >&2; exit 2 ;;
+esac
+
+supported='import sys, venv; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))'
+find_python() {
+    local candidate
+    for candidate in ${PYTHON:-python3 python3.13 python3.12 python3.11}; do
+        if "$candidate" -c "$supported" 2>/dev/null; then echo "$candidate"; return; fi
+    done
+    echo "setup.sh: expected Python 3.11-3.13 with its venv module, found none; install it, or name it: PYTHON=/path/to/python3.12 ./setup.sh" >&2
+    exit 1
+}
+
+install() {
+    # The stamp is written last, so a half-made .venv is finished by the next call.
+    local stamp=.venv/installed-from wanted
+    wanted=$(cksum pyproject.toml setup.sh)
+    if [ -x .venv/bin/python ] && [ "$(cat "$stamp" 2>/dev/null)" = "$wanted" ]; then return; fi
+    local python
+    python=$(find_python)
+    [ -x .venv/bin/python ] && .venv/bin/python -c "$supported" 2>/dev/null || "$python" -m venv --clear .venv
+    echo "Installing into .venv (PyTorch alone is about 5 GB; a few minutes) ..."
+    # visdom 0.2.4, the newest for Python 3.11, is built from source with pkg_resources, which setuptools 81 dropped.
+    # Old pips read the constraint of the build from PIP_CONSTRAINT, new ones from PIP_BUILD_CONSTRAINT.
+    echo 'setuptools<81' > .venv/build-constraint.txt
+    PIP_CONSTRAINT=.venv/build-constraint.txt PIP_BUILD_CONSTRAINT=.venv/build-constraint.txt \
+        .venv/bin/python -m pip install --quiet --disable-pip-version-check -e '.[all]'
+    echo "$wanted" > "$stamp"
+}
+
+install
+case $task in
+    install) echo "Installed. Next: ./setup.sh demo, or: source .venv/bin/activate" ;;
+    demo) exec .venv/bin/python -m pytracking.util_scripts.demo ;;
+    test)
+        .venv/bin/ruff check .
+        .venv/bin/mypy
+        # One torch thread per test process: the processes already fill the cores.
+        OMP_NUM_THREADS=1 exec .venv/bin/python -m pytest -n auto
+        ;;
+esac

@@ -1,0 +1,186 @@
+"""Networks built from files by the name of their architecture."""
+
+import os
+import time
+from pathlib import Path
+
+import pytest
+import torch
+
+from ltr.admin.checkpoint import CheckpointError, file_sha256, save_checkpoint
+from ltr.admin.convert_checkpoint import convert_checkpoint
+from ltr.admin.loading import ARCHITECTURES, build_network, find_checkpoint, load_network, mismatch_report
+from tests.ltr.admin.training_files import OLD_NAMES, Tiny, write_training_file
+
+TINY_MODULE = "tests.ltr.admin.training_files"
+
+
+@pytest.fixture(autouse=True)
+def _tiny_is_known(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(ARCHITECTURES, "tiny", f"{TINY_MODULE}:tiny")
+
+
+def trained(width: int = 4) -> Tiny:
+    net = Tiny(width, 1.0, None, 1.0)
+    with torch.no_grad():
+        for buffer in net.state_dict().values():
+            buffer.copy_(torch.rand(buffer.shape) * 9)
+    return net
+
+
+@pytest.mark.parametrize("zipped", [True, False], ids=["zip", "legacy"])
+def test_training_file_to_network(tmp_path: Path, zipped: bool) -> None:
+    weights = trained(5).state_dict()
+    kwds = {"width": 5, "scale": 2.0, "layers": ["a"], "backbone_pretrained": True}
+    path = write_training_file(tmp_path / "dimp50.pth", weights, kwds=kwds, zipped=zipped)
+    net, content = load_network(path)
+    assert isinstance(net, Tiny)
+    assert net.arguments == (5, 2.0, ["a"], float("inf"))
+    assert all(torch.equal(value, weights[key]) for key, value in net.state_dict().items())
+    assert content["constructor"]["kwds"] == kwds
+    assert content["epoch"] == 50
+
+
+def test_keyword_arguments_override_the_file(tmp_path: Path) -> None:
+    path = save_checkpoint(tmp_path / "x.safetensors", trained(), "tiny", {"scale": 2.0, "backbone_pretrained": True})
+    assert load_network(path, scale=3.0)[0].arguments[1] == 3.0
+    with pytest.raises(OSError, match="no network access"):
+        load_network(path, backbone_pretrained=True)
+    with pytest.raises(CheckpointError, match=r"x\.safetensors: tiny cannot be built .*depth=3\).*argument 'depth'"):
+        load_network(path, depth=3)
+    unknown = save_checkpoint(tmp_path / "y.safetensors", trained(), "tiny", {"init_filter_norm": True})
+    with pytest.raises(CheckpointError, match=r"y\.safetensors.*init_filter_norm=True"):
+        load_network(unknown)
+
+
+def test_positional_arguments_in_the_file(tmp_path: Path) -> None:
+    path = save_checkpoint(tmp_path / "x.safetensors", trained(5), "tiny", {"layers": ["b"]}, args=(5, 2.0))
+    assert load_network(path)[0].arguments[:3] == (5, 2.0, ["b"])
+    with pytest.raises(CheckpointError, match="multiple values for argument 'scale'"):
+        load_network(path, scale=4.0)
+
+
+def test_networks_by_name() -> None:
+    assert build_network("tiny", 3, scale=2.0).arguments[:2] == (3, 2.0)
+    with pytest.raises(CheckpointError, match="'dimpnet51' is unknown; known: dimpnet18, dimpnet50"):
+        build_network("dimpnet51")
+    with pytest.raises(CheckpointError, match=r"tiny cannot be built with the arguments \(3, depth=1\)"):
+        build_network("tiny", 3, depth=1)
+
+
+def test_unknown_architectures_are_not_imported(tmp_path: Path) -> None:
+    path = save_checkpoint(tmp_path / "x.safetensors", trained(), "os.system")
+    with pytest.raises(
+        CheckpointError, match=r"x\.safetensors: the architecture 'os\.system' is unknown; known: dimpnet18"
+    ):
+        load_network(path)
+
+
+def test_weights_alone_need_a_constructor(tmp_path: Path) -> None:
+    torch.save(trained().state_dict(), tmp_path / "x.pth")
+    with pytest.raises(CheckpointError, match="weights without an architecture; give constructor_fun_name="):
+        load_network(tmp_path / "x.pth")
+    assert load_network(tmp_path / "x.pth", constructor_fun_name="tiny")[0].arguments[0] == 4
+    del ARCHITECTURES["tiny"]
+    net, _ = load_network(tmp_path / "x.pth", constructor_fun_name="tiny", constructor_module=TINY_MODULE)
+    assert net.arguments[0] == 4
+    with pytest.raises(CheckpointError, match="give constructor_fun_name="):
+        load_network(tmp_path / "x.pth", constructor_module=TINY_MODULE)
+
+
+def test_mismatch_names_file_architecture_and_keys(tmp_path: Path) -> None:
+    weights = trained(5).state_dict()
+    del weights["feature_extractor.0.bias"]
+    weights |= {f"bb_regressor.conv{i}.0.weight": torch.ones(1) for i in range(12)}
+    path = write_training_file(tmp_path / "dimp50.pth", weights)
+    with pytest.raises(CheckpointError) as caught:
+        load_network(path)
+    message = str(caught.value)
+    assert "dimp50.pth does not fit the network tiny" in message
+    assert "1 missing in the file:\n    feature_extractor.0.bias" in message
+    assert "12 unknown to the network:" in message
+    assert "and 4 more modules" in message
+    assert "5 of another shape:\n" in message
+    assert "feature_extractor.0.weight (file (5, 3), network (4, 3))" in message
+    assert "... (4 in feature_extractor.1)" in message
+
+
+def test_mismatch_report_of_equal_keys_is_empty() -> None:
+    assert mismatch_report(trained().state_dict(), trained().state_dict()) == ""
+
+
+def epochs(folder: Path, *names: str) -> None:
+    for age, name in enumerate(names):
+        path = folder / name
+        path.write_bytes(b"x")
+        os.utime(path, (time.time() - age, time.time() - age))
+
+
+def test_folders_give_the_highest_epoch(tmp_path: Path) -> None:
+    epochs(tmp_path, "DiMPnet_ep0009.pth.tar", "DiMPnet_ep0010.pth.tar", "DiMPnet_ep0002.pth.tar", "notes_ep.txt")
+    assert find_checkpoint(tmp_path).name == "DiMPnet_ep0010.pth.tar"
+    assert find_checkpoint(str(tmp_path), 2).name == "DiMPnet_ep0002.pth.tar"
+    epochs(tmp_path, "DiMPnet_ep0010.safetensors")
+    assert find_checkpoint(tmp_path).name == "DiMPnet_ep0010.safetensors"
+    epochs(tmp_path, "Other_ep0010.pth.tar", "DiMPnet_ep0011.pth.tar")
+    assert find_checkpoint(tmp_path).name == "DiMPnet_ep0011.pth.tar"
+    with pytest.raises(CheckpointError, match=r"several networks of epoch 10.*DiMPnet_ep0009\.pth\.tar"):
+        find_checkpoint(tmp_path, 10)
+    with pytest.raises(CheckpointError, match=r"no network of epoch 12 \(like DiMPnet_ep0050\.pth\.tar"):
+        find_checkpoint(tmp_path, 12)
+
+
+def test_folders_without_epochs(tmp_path: Path) -> None:
+    with pytest.raises(CheckpointError, match=r"no network with an epoch in its name.*It holds: no network files"):
+        find_checkpoint(tmp_path)
+    epochs(tmp_path, "dimp50.pth")
+    with pytest.raises(CheckpointError, match=r"name one network file. It holds: dimp50\.pth"):
+        find_checkpoint(tmp_path)
+    with pytest.raises(CheckpointError, match="give network_dir="):
+        find_checkpoint()
+
+
+def test_files_by_either_argument(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    epochs(tmp_path, "dimp50.pth")
+    assert find_checkpoint(tmp_path / "dimp50.pth") == tmp_path / "dimp50.pth"
+    assert find_checkpoint(checkpoint=str(tmp_path / "dimp50.pth")) == tmp_path / "dimp50.pth"
+    assert find_checkpoint(tmp_path, "dimp50.pth") == tmp_path / "dimp50.pth"
+    monkeypatch.chdir(tmp_path)
+    assert find_checkpoint(tmp_path / "elsewhere", "dimp50.pth") == Path("dimp50.pth")
+    with pytest.raises(CheckpointError, match=r"dimp18\.pth does not exist. It is published at"):
+        load_network(tmp_path / "dimp18.pth")
+
+
+def test_conversions_stand_in_for_absent_originals(tmp_path: Path) -> None:
+    source = write_training_file(tmp_path / "dimp50.pth.tar", trained().state_dict())
+    convert_checkpoint(source)
+    digest = file_sha256(source)
+    source.unlink()
+    assert file_sha256(source) == file_sha256(tmp_path / "dimp50.safetensors") != digest
+    assert load_network(source)[1]["source_file"] == "dimp50.pth.tar"
+
+
+def test_the_module_named_in_a_file_is_ignored(tmp_path: Path) -> None:
+    path = write_training_file(tmp_path / "x.pth", trained().state_dict(), names=OLD_NAMES)
+    net, content = load_network(path)
+    assert isinstance(net, Tiny)
+    assert "fun_module" not in content["constructor"]
+
+
+def test_dimpnet18_round_trip(tmp_path: Path) -> None:
+    kwds = {
+        "filter_size": 4, "backbone_pretrained": True, "optim_iter": 5, "clf_feat_norm": True, "final_conv": True,
+        "optim_init_step": 0.9, "optim_init_reg": 0.1, "init_gauss_sigma": 0.9, "num_dist_bins": 100,
+        "bin_displacement": 0.1, "mask_init_factor": 3.0, "target_mask_act": "sigmoid", "score_act": "relu",
+    }  # fmt: skip
+    weights = build_network("dimpnet18", **(kwds | {"backbone_pretrained": False})).state_dict()
+    path = write_training_file(tmp_path / "dimp18.pth", weights, "dimpnet18", kwds, zipped=False)
+    convert_checkpoint(path)
+    for source in (path, tmp_path / "dimp18.safetensors"):
+        net, content = load_network(source)
+        assert all(torch.equal(tensor, weights[key]) for key, tensor in net.state_dict().items())
+        assert content["constructor"]["kwds"] == kwds
+    with pytest.raises(
+        CheckpointError, match=r"dimp18\.pth does not fit the network dimpnet18:\n  \d+ of another shape"
+    ):
+        load_network(path, out_feature_dim=128)

@@ -1,0 +1,7 @@
+"""No parameters but the common ones."""
+
+from pytracking.utils.params import TypedParams
+
+
+def parameters() -> TypedParams:
+    return TypedParams()

@@ -1,0 +1,1 @@
+"""No parameter file: its name starts with an underscore."""

@@ -1,0 +1,37 @@
+"""A tracker whose box walks at random."""
+
+import time
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import numpy as np
+import torch
+
+from pytracking.tracker.base import BaseTracker
+from pytracking.utils.params import TypedParams
+
+
+@dataclass(kw_only=True)
+class WanderParams(TypedParams):
+    step: float = 1.0  # pixels a frame
+    delay: float = 0.0  # seconds a frame
+
+
+class Wander(BaseTracker):
+    params_class: ClassVar[type[TypedParams]] = WanderParams
+
+    def initialize(self, image: np.ndarray, info: dict[str, Any]) -> dict[str, Any]:
+        self.box = torch.tensor(info["init_bbox"])
+        self.noise = float(np.random.rand()) + float(torch.rand(()))  # noqa: NPY002 - as old trackers draw
+        return {}
+
+    def track(self, image: np.ndarray, info: dict[str, Any] | None = None) -> dict[str, Any]:
+        time.sleep(self.params.delay)
+        if image.max() < 10:
+            raise RuntimeError("it is too dark")
+        self.box[:2] += self.params.step * torch.randn(2, generator=self.generator)
+        return {
+            "target_bbox": self.box.tolist(),
+            "object_presence_score": self.noise,
+            "flag": "normal",
+        }

@@ -1,0 +1,159 @@
+import json
+import os
+
+import numpy as np
+import pytest
+
+from pytracking.evaluation import results as module
+from pytracking.evaluation.results import ResultStore, UnwritableError, describe_run, load_result
+from pytracking.utils.errors import InputError
+from tests.pytracking.dummy import DummyTracker, make_sequence
+
+OUTPUT = {
+    "target_bbox": [[4.0, 5.0, 10.0, 8.0], [4.12345, 5.5, 10.0, 1e-3], [-3.25, 1000.0, 10.0, 8.0]],
+    "time": [0.5, 0.25, 0.25],
+    "object_presence_score": [1.0, 0.123456789, -0.5],
+    "flag": ["init", "normal", "not_found"],
+}
+
+
+@pytest.fixture
+def store(tmp_path):
+    return ResultStore(DummyTracker("wander", "default", results_path=tmp_path / "results"))
+
+
+@pytest.fixture
+def sequence(tmp_path):
+    return make_sequence(tmp_path / "data", "s", count=3)
+
+
+def test_files(store, sequence):
+    store.open()
+    assert not store.is_complete(sequence)
+    store.save(sequence, OUTPUT, seed=77)
+    assert store.is_complete(sequence)
+    assert (store.folder / "s.txt").read_text().splitlines()[1] == "4.1235\t5.5000\t10.0000\t0.0010"
+    assert (store.folder / "s_time.txt").read_text() == "0.500000\n0.250000\n0.250000\n"
+    result = load_result(store.folder, "s")
+    np.testing.assert_allclose(result.boxes, OUTPUT["target_bbox"], atol=0.5e-4 * 1.001)  # four decimals
+    np.testing.assert_allclose(result.scores, OUTPUT["object_presence_score"], atol=0.5e-6 * 1.001)
+    assert result.flags == OUTPUT["flag"]
+    assert result.fps == pytest.approx(3.0)
+    info = json.loads((store.folder / "s_info.json").read_text())
+    assert (info["seed"], info["frames"], info["fps"], info["dataset"]) == (77, 3, 3.0, "dummy")
+
+
+def test_run_record(store):
+    store.open()
+    run = json.loads((store.folder / "run.json").read_text())
+    assert run["parameters"] == {"step": 1.0, "delay": 0.0}
+    assert (run["tracker"], run["parameter_name"], run["run_id"], run["seed"]) == ("wander", "default", None, 0)
+    environment = run["environment"]
+    assert environment["versions"]["torch"]
+    assert environment["torch_threads"] >= 1
+    assert environment["processor"]
+
+
+def test_hash_follows_what_changes_results(tmp_path, monkeypatch):
+    def hash_of(parameter="default", **options):
+        return describe_run(DummyTracker("wander", parameter, results_path=tmp_path, **options))["hash"]
+
+    assert hash_of() == hash_of(device="cpu")
+    assert len({hash_of(), hash_of(seed=1), hash_of("slow")}) == 3
+    before = hash_of()
+    monkeypatch.setattr(module, "FORMAT", module.FORMAT + 1)
+    assert hash_of() != before
+
+
+def test_hash_of_the_network_file_counts(tmp_path, monkeypatch):
+    class Net:
+        digest = "one"
+
+        def file_hash(self):
+            return self.digest
+
+    def parameters_with_net(self):
+        params = original(self)
+        object.__setattr__(params, "net", Net())
+        return params
+
+    original = DummyTracker.get_parameters
+    monkeypatch.setattr(DummyTracker, "get_parameters", parameters_with_net)
+    tracker = DummyTracker("wander", "default", results_path=tmp_path)
+    one = describe_run(tracker)
+    Net.digest = "two"
+    assert one["network_sha256"] == "one"
+    assert describe_run(tracker)["hash"] != one["hash"]
+
+
+@pytest.mark.parametrize("device", ["cudaa", "cuda:77"])
+def test_bad_device(tmp_path, device, monkeypatch):
+    monkeypatch.setattr("torch.cuda.is_available", lambda: False)
+    with pytest.raises(InputError, match="device 'cuda"):
+        describe_run(DummyTracker("wander", "default", device=device, results_path=tmp_path))
+
+
+def test_results_without_record_are_foreign(store):
+    store.folder.mkdir(parents=True)
+    (store.folder / "s.txt").write_text("1\t2\t3\t4\n")
+    with pytest.raises(InputError, match=r"s\.txt and no run\.json"):
+        store.open()
+    aside = store.open(overwrite=True)
+    assert aside == store.folder.with_name("default.replaced-unknown")
+    assert (aside / "s.txt").exists()
+
+
+def test_damaged_record_is_not_trusted(store, sequence):
+    store.open()
+    (store.folder / "run.json").write_text("{")
+    with pytest.raises(InputError, match="other parameters"):
+        store.open()
+
+
+def test_setting_aside_never_overwrites(store, tmp_path):
+    for seed in (1, 2, 1, 2):
+        ResultStore(DummyTracker("wander", "default", seed=seed, results_path=tmp_path / "results")).open(
+            overwrite=True
+        )
+    assert len(list(store.folder.parent.glob("default.replaced-*"))) == 3
+
+
+def test_boxes_are_written_last(store, sequence, monkeypatch):
+    store.open()
+    replaced = []
+    replace = os.replace
+    monkeypatch.setattr(module.os, "replace", lambda a, b: (replaced.append(b.name), replace(a, b)))
+    store.save(sequence, OUTPUT, seed=0)
+    assert replaced[-1] == "s.txt"
+    assert len(replaced) == 5
+
+
+def test_full_disk_keeps_the_old_result(store, sequence, monkeypatch):
+    store.open()
+    store.save(sequence, OUTPUT, seed=0)
+    before = {path.name: path.read_bytes() for path in store.folder.iterdir()}
+    write_text = module.Path.write_text
+
+    def full(self, text, **options):
+        if "object_presence" in self.name:
+            raise OSError(28, "No space left on device")
+        return write_text(self, text, **options)
+
+    monkeypatch.setattr(module.Path, "write_text", full)
+    with pytest.raises(UnwritableError, match=r"cannot write results to .*: No space left on device"):
+        store.save(sequence, OUTPUT, seed=0)
+    assert {path.name: path.read_bytes() for path in store.folder.iterdir()} == before
+
+
+def test_lists_that_are_no_longer_reported_disappear(store, sequence):
+    store.open()
+    store.save(sequence, OUTPUT, seed=0)
+    store.save(sequence, OUTPUT | {"flag": [], "object_presence_score": []}, seed=0)
+    result = load_result(store.folder, "s")
+    assert result.flags == []
+    assert len(result.scores) == 0
+
+
+def test_missing_result(store):
+    with pytest.raises(InputError, match="no result of sequence 's'"):
+        load_result(store.folder, "s")

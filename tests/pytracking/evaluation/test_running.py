@@ -1,0 +1,246 @@
+import io
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+from rich.console import Console
+
+from pytracking.evaluation.data import Sequence
+from pytracking.evaluation.results import load_result, result_file
+from pytracking.evaluation.running import run_dataset, run_sequence
+from pytracking.utils.errors import InputError
+from tests.pytracking.dummy import DummyTracker, make_sequence, write_black_frame
+
+ROOT = Path(__file__).resolve().parents[3]
+
+
+def wander(folder: Path, parameter: str = "default", **options) -> DummyTracker:
+    return DummyTracker("wander", parameter, results_path=folder, **options)
+
+
+def run(*args, **options):
+    """run_dataset and what it printed."""
+    console = Console(file=io.StringIO(), width=200)
+    summary = run_dataset(*args, console=console, **options)
+    return summary, console.file.getvalue()
+
+
+@pytest.fixture
+def sequences(tmp_path):
+    return [make_sequence(tmp_path / "data", name) for name in ("a", "b", "c", "d")]
+
+
+def result_files(folder: Path) -> dict[str, str]:
+    return {path.name: path.read_text() for path in folder.glob("*.txt") if not path.name.endswith("_time.txt")}
+
+
+def test_done_then_skipped_then_overwritten(tmp_path, sequences):
+    tracker = wander(tmp_path / "results")
+    summary, text = run(sequences[:2], [tracker])
+    assert summary.exit_status == 0
+    assert [o.status for o in summary.outcomes] == ["done", "done"]
+    assert "[2/2] wander_default b: 6 frames" in text
+    assert "reading images and loading the network are not counted" in text
+    boxes = result_file(tracker.results_dir, "a")
+    before = boxes.stat().st_mtime_ns
+    summary, text = run(sequences, [tracker])
+    assert [o.status for o in summary.outcomes] == ["skipped", "skipped", "done", "done"]
+    assert "skipped: results exist (use --overwrite)" in text
+    assert boxes.stat().st_mtime_ns == before
+    summary, _ = run(sequences[:1], [tracker], overwrite=True)
+    assert summary.with_status("done")
+    assert boxes.stat().st_mtime_ns > before
+    assert result_file(tracker.results_dir, "b").exists()
+
+
+def test_failures_do_not_stop_the_others(tmp_path, sequences):
+    write_black_frame(sequences[1].frames[3])
+    sequences[2].frames[2].unlink()
+    data = sequences[3].frames[4].read_bytes()
+    sequences[3].frames[4].write_bytes(data[: len(data) // 2])
+    tracker = wander(tmp_path / "results")
+    summary, text = run(sequences, [tracker])
+    assert [o.status for o in summary.outcomes] == ["done", "failed", "failed", "failed"]
+    assert summary.exit_status == 1
+    dark, missing, cut = summary.with_status("failed")
+    assert "it is too dark" in dark.traceback
+    assert "frame 4 of 6 of sequence 'b' of dummy" in dark.traceback
+    assert "1 of 6 images are missing" in missing.message
+    assert "0003.jpg" in missing.message
+    assert "frame 5 of 6" in cut.message
+    assert "0005.jpg is cut off" in cut.message
+    assert not missing.traceback
+    assert "1 done, 0 skipped, 3 failed, 0 not run" in text
+    assert "Traceback" in text
+    assert sorted(path.name for path in tracker.results_dir.glob("[bcd]*")) == []
+
+
+def test_image_lost_while_running(tmp_path, sequences):
+    sequences[0].check()
+
+    def lose_next(finished: int, total: int) -> None:
+        if finished == 2:
+            sequences[0].frames[2].unlink()
+
+    with pytest.raises(InputError, match=r"frame 3 of 6: cannot read image .*0003\.jpg: No such file"):
+        wander(tmp_path).run_sequence(sequences[0], on_frame=lose_next)
+
+
+def test_bad_ground_truth(tmp_path, sequences):
+    good, frames = sequences[0], sequences[0].frames
+    boxes = good.ground_truth_rect
+    nan_first = boxes.copy()
+    nan_first[0] = np.nan
+    no_area = boxes.copy()
+    no_area[0, 2] = 0
+    bad = [
+        Sequence("nan", frames, "dummy", nan_first),
+        Sequence("area", frames, "dummy", no_area),
+        Sequence("short", frames, "dummy", boxes[:-2]),
+        Sequence("columns", frames, "dummy", boxes[:, :3]),
+    ]
+    summary, _ = run([*bad, good], [wander(tmp_path / "results")])
+    messages = [o.message for o in summary.outcomes]
+    assert "sequence 'nan' of dummy: the first ground-truth box" in messages[0]
+    assert "positive width and height" in messages[1]
+    assert "expected 6 ground-truth rows for 6 frames, found 4" in messages[2]
+    assert "(N, 4)" in messages[3]
+    assert summary.outcomes[4].status == "done"
+    assert not any(o.traceback for o in summary.outcomes)
+
+
+def test_parallel_equals_serial_in_any_order(tmp_path, sequences):
+    write_black_frame(sequences[1].frames[3])
+    one, two = wander(tmp_path / "serial"), wander(tmp_path / "parallel")
+    run(sequences, [one])
+    summary, text = run(sequences[::-1], [two], threads=2)
+    assert sorted(o.status for o in summary.outcomes) == ["done", "done", "done", "failed"]
+    assert "it is too dark" in summary.with_status("failed")[0].traceback
+    assert "2 processes shared this machine" in text
+    assert result_files(one.results_dir) == result_files(two.results_dir)
+    assert len(result_files(one.results_dir)) == 9
+
+
+def test_seed_and_run_id_change_results(tmp_path, sequences):
+    def boxes(**options):
+        tracker = wander(tmp_path / str(options), **options)
+        run_sequence(sequences[0], tracker)
+        return load_result(tracker.results_dir, "a")
+
+    first, again = boxes(), wander(tmp_path / "again")
+    run_sequence(sequences[1], again)  # what was run before does not matter
+    run_sequence(sequences[0], again)
+    repeated = load_result(again.results_dir, "a")
+    np.testing.assert_array_equal(repeated.boxes, first.boxes)
+    np.testing.assert_array_equal(repeated.scores, first.scores)  # drawn from the global generators
+    for options in ({"seed": 1}, {"run_id": 0}):
+        assert not np.array_equal(boxes(**options).boxes, first.boxes)
+
+
+def test_other_parameters_are_refused_then_set_aside(tmp_path, sequences):
+    tracker = wander(tmp_path / "results")
+    run(sequences[:1], [tracker])
+    other = wander(tmp_path / "results", seed=5)
+    with pytest.raises(InputError, match=r"seed: 0 there, 5 here\n.*--overwrite"):
+        run(sequences, [other])
+    assert sorted(path.name for path in tracker.results_dir.glob("b*")) == []
+    summary, text = run(sequences[1:2], [other], overwrite=True)
+    assert summary.exit_status == 0
+    aside = next(tracker.results_dir.parent.glob("default.replaced-*"))
+    assert str(aside) in text
+    assert (aside / "a.txt").exists()
+    assert not (tracker.results_dir / "a.txt").exists()
+    assert json.loads((tracker.results_dir / "run.json").read_text())["seed"] == 5
+
+
+def test_result_of_other_data_is_not_reused(tmp_path, sequences):
+    tracker = wander(tmp_path / "results")
+    run(sequences[:1], [tracker])
+    longer = make_sequence(tmp_path / "data", "a", count=8)
+    summary, _ = run([longer, sequences[1]], [tracker])
+    assert [o.status for o in summary.outcomes] == ["failed", "done"]
+    assert "frames: 6 there, 8 here" in summary.outcomes[0].message
+    summary, _ = run([longer], [tracker], overwrite=True)
+    assert summary.exit_status == 0
+    assert len(load_result(tracker.results_dir, "a").boxes) == 8
+
+
+def test_unwritable_results(tmp_path, sequences):
+    (tmp_path / "file").write_text("in the way")
+    with pytest.raises(InputError, match=r"cannot write results to .*file.*\n.*PYTRACKING_RESULTS_PATH"):
+        run(sequences, [wander(tmp_path / "file")])
+
+
+@pytest.mark.parametrize("threads", [0, 2])
+def test_results_that_become_unwritable_end_the_run(tmp_path, sequences, threads):
+    tracker = wander(tmp_path / "results")
+    run(sequences[:1], [tracker])
+    # A folder in the place of a file: root, who may write anywhere, cannot replace it either.
+    (tracker.results_dir / "b_time.txt").mkdir()
+    summary, text = run(sequences, [tracker], threads=threads)
+    assert summary.with_status("failed")[0].fatal
+    assert summary.exit_status == 1
+    assert "cannot write results" in text
+    assert not list(tracker.results_dir.glob(".*.tmp*"))
+    assert result_file(tracker.results_dir, "a").exists()
+    assert not result_file(tracker.results_dir, "b").exists()
+    if threads == 0:
+        assert "1 skipped, 1 failed, 2 not run" in text
+
+
+def test_debug_prints_saves_nothing_and_raises(tmp_path, sequences, capsys):
+    tracker = wander(tmp_path / "results")
+    run(sequences[:1], [tracker], debug=1)
+    assert "a frame 2/6: score" in capsys.readouterr().out
+    assert not tracker.results_dir.exists()
+    write_black_frame(sequences[1].frames[3])
+    with pytest.raises(RuntimeError, match="too dark"):
+        run(sequences[1:], [tracker], debug=1)
+
+
+def test_two_writers_of_one_file_are_refused(tmp_path, sequences):
+    with pytest.raises(InputError, match="two sequences would write the same result files: a"):
+        run([sequences[0], sequences[0]], [wander(tmp_path)])
+    with pytest.raises(InputError, match="two trackers"):
+        run(sequences, [wander(tmp_path), wander(tmp_path)])
+
+
+def test_tracker_without_scores_and_with_nan(tmp_path, sequences):
+    tracker = DummyTracker("silent", "default", results_path=tmp_path / "results")
+    write_black_frame(sequences[1].frames[3])
+    summary, _ = run(sequences[:2], [tracker])
+    assert [o.status for o in summary.outcomes] == ["done", "failed"]
+    assert "four finite numbers" in summary.outcomes[1].message
+    result = load_result(tracker.results_dir, "a")
+    assert len(result.scores) == 0
+    assert result.flags == []
+    names = sorted(path.name for path in tracker.results_dir.iterdir())
+    assert names == ["a.txt", "a_info.json", "a_time.txt", "run.json"]
+
+
+@pytest.mark.parametrize("threads", [0, 2])
+def test_interrupt_keeps_what_is_finished(tmp_path, threads):
+    command = [sys.executable, "-m", "tests.pytracking.dummy.interruptible", str(tmp_path), str(threads)]
+    process = subprocess.Popen(
+        command, cwd=ROOT, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+        start_new_session=True, env=os.environ | {"OMP_NUM_THREADS": "1"},
+    )  # fmt: skip
+    folder = tmp_path / "results" / "wander" / "slow"
+    deadline = time.monotonic() + 60
+    while not result_file(folder, "s0").exists() and time.monotonic() < deadline and process.poll() is None:
+        time.sleep(0.05)
+    time.sleep(0.2)  # into the middle of a long sequence
+    os.killpg(process.pid, signal.SIGINT)  # as a terminal does: every process of the group gets it
+    out, err = process.communicate(timeout=30)
+    assert process.returncode == 130, out + err
+    assert "interrupted: 1 done, 0 skipped, 0 failed, 3 not run" in err
+    assert "the same command runs the rest" in err
+    assert "Traceback" not in err
+    assert sorted(path.name for path in folder.glob("*.txt") if "_" not in path.name) == ["s0.txt"]
+    assert not list(folder.glob(".*"))

@@ -1,0 +1,89 @@
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from pytracking.evaluation import Tracker, registry, trackerlist
+from pytracking.utils.errors import InputError
+from tests.pytracking.dummy import PARAMETERS, TRACKERS, DummyTracker, make_sequence
+
+
+def test_results_dir_and_display_name(tmp_path, monkeypatch):
+    monkeypatch.setenv("PYTRACKING_RESULTS_PATH", str(tmp_path))
+    assert Tracker("dimp", "dimp50").results_dir == tmp_path / "dimp" / "dimp50"
+    runs = trackerlist("dimp", "dimp50", range(3))
+    assert [t.results_dir.name for t in runs] == ["dimp50_000", "dimp50_001", "dimp50_002"]
+    assert runs[1].display_name == "dimp_dimp50_001"
+    assert [t.run_id for t in trackerlist("dimp", "dimp50") + trackerlist("dimp", "dimp50", 4)] == [None, 4]
+    assert Tracker("of_others", "any", display_name="Theirs", results_path=tmp_path / "x").display_name == "Theirs"
+    with pytest.raises(TypeError, match="run_id, found '1'"):
+        Tracker("dimp", "dimp50", run_id="1")
+
+
+def test_unknown_names():
+    with pytest.raises(InputError, match=r"unknown tracker 'wandr'; did you mean 'wander'\?\n  known: silent, wander"):
+        DummyTracker("wandr", "default").get_parameters()
+    with pytest.raises(
+        InputError, match=r"unknown parameter file of tracker 'wander' 'defalt'; did you mean 'default'"
+    ):
+        DummyTracker("wander", "defalt").get_parameters()
+    with pytest.raises(InputError, match=r"known: default, slow$"):
+        DummyTracker("wander", "_shared").get_parameters()
+
+
+def test_run_sequence(tmp_path):
+    sequence = make_sequence(tmp_path, "s")
+    calls = []
+    output = DummyTracker("wander", "default").run_sequence(sequence, on_frame=lambda *call: calls.append(call))
+    assert {key: len(values) for key, values in output.items()} == dict.fromkeys(
+        ("target_bbox", "time", "object_presence_score", "flag"), 6
+    )
+    assert output["target_bbox"][0] == sequence.init_bbox()
+    assert output["flag"] == ["init"] + ["normal"] * 5
+    assert min(output["time"]) > 0
+    assert calls == [(i, 6) for i in range(1, 7)]
+
+
+def test_time_leaves_out_reading_images(tmp_path, monkeypatch):
+    from pytracking.evaluation import tracker as module
+
+    now = [0.0]
+    monkeypatch.setattr(module, "perf_counter", lambda: now[0])
+
+    def slow_read(path):
+        now[0] += 5
+        return np.zeros((36, 48, 3), np.uint8) + 50
+
+    monkeypatch.setattr(module, "read_image", slow_read)
+    output = DummyTracker("wander", "default").run_sequence(make_sequence(tmp_path, "s"))
+    assert output["time"] == [0.0] * 6
+
+
+def test_device_reaches_the_parameters():
+    assert DummyTracker("wander", "default", device="cpu").get_parameters().device == "cpu"
+    assert DummyTracker("wander", "default").get_parameters().device is None
+
+
+def test_listing():
+    assert registry.list_trackers(TRACKERS) == ["silent", "wander"]
+    assert list(registry.list_parameters("wander", PARAMETERS)) == ["default", "slow"]
+    assert registry.summary(registry.find_parameters("wander", "default", PARAMETERS)) == "Steps of one pixel."
+    assert registry.list_parameters("nobody", PARAMETERS) == {}
+
+
+def test_listing_imports_nothing_heavy():
+    code = """if True:
+        import sys
+        from pytracking.run_tracker import main
+        assert main(["--list"]) == 0
+        heavy = {"torch", "cv2", "pandas", "matplotlib", "scipy", "visdom"} & set(sys.modules)
+        assert not heavy, heavy
+        assert not any(name.startswith("pytracking.parameter") for name in sys.modules)
+    """
+    root = Path(__file__).resolve().parents[3]
+    done = subprocess.run([sys.executable, "-c", code], cwd=root, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert "tracker dimp, parameter files:" in done.stdout
+    assert "data sets:" in done.stdout

@@ -1,0 +1,76 @@
+import importlib
+import pkgutil
+import subprocess
+import sys
+
+import pytest
+
+import pytracking.parameter.dimp
+from pytracking.tracker.dimp.params import DiMPParams
+
+NAMES = sorted(m.name for m in pkgutil.iter_modules(pytracking.parameter.dimp.__path__) if not m.name.startswith("_"))
+
+PROMISED = [
+    *("dimp18", "dimp50", "dimp50_star", "rls_dimp50", "rls_dimp50_short", "bgd_dimp50_short"),
+    *("bgd_dimp50", "bgd_dimp50_sm", "bgd_dimp50_mm", "bgd_dimp50_fm"),
+    *(
+        f"{name}_{where}"
+        for name in ("dimp50", "dimp50_star", "bgd_dimp50", "rls_dimp50")
+        for where in ("vot18", "vot19")
+    ),
+    *(f"{name}_got10k" for name in ("dimp50", "dimp50_star", "bgd_dimp50", "rls_dimp50")),
+    *("dimp_lite", "dimp_lite_star", "rls_dimp_lite"),
+    *("bgd_dimp_lite", "bgd_dimp_lite_sm", "bgd_dimp_lite_mm", "bgd_dimp_lite_fm"),
+]
+
+
+def load(name: str) -> DiMPParams:
+    params = importlib.import_module(f"pytracking.parameter.dimp.{name}").parameters()
+    assert isinstance(params, DiMPParams)
+    return params
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_file_gives_parameters_with_a_description(name: str) -> None:
+    assert load(name).net is not None
+    assert importlib.import_module(f"pytracking.parameter.dimp.{name}").__doc__
+
+
+def test_all_promised_files_are_there_and_differ() -> None:
+    assert set(PROMISED) <= set(NAMES)
+    assert len({load(name).hash() for name in NAMES}) == len(NAMES)
+
+
+@pytest.mark.parametrize(
+    ("name", "step_length"), [("rls_dimp50", 3e-3), ("rls_dimp50_short", 3e-2), ("rls_dimp50_vot18", 6e-2)]
+)
+def test_papers_settings_of_rls(name: str, step_length: float) -> None:
+    params = load(name)
+    assert params.online_optimizer == "rls_bgd"
+    assert (params.rls_delta, params.rls_beta, params.online_step_length) == (0.1, 1.0, step_length)
+    assert params.online_step_length == load(name.replace("rls", "bgd")).online_step_length
+
+
+@pytest.mark.parametrize("base", ["dimp50", "dimp_lite"])
+def test_variants_differ_in_the_online_update_alone(base: str) -> None:
+    reference = load(base).to_dict()
+    star = f"{base}_star"
+    for name in (
+        star,
+        *(f"{kind}_{base}" for kind in ("bgd", "rls")),
+        *(f"bgd_{base}_{ema}" for ema in ("sm", "mm", "fm")),
+    ):
+        changed = {key for key, value in load(name).to_dict().items() if value != reference[key]}
+        assert changed <= {"net_opt_update_iter", "online_optimizer", "online_step_length", "ema_coefficient"}
+        assert load(name).net_opt_update_iter == 5
+        assert load(name).net_opt_hn_iter == 1
+    assert [load(f"bgd_{base}_{ema}").ema_coefficient for ema in ("sm", "mm", "fm")] == [0.01, 0.5, 0.99]
+
+
+def test_reading_parameter_files_imports_no_torch() -> None:
+    code = (
+        "import sys, pytracking.parameter.dimp.rls_dimp50 as file\n"
+        "file.parameters()\n"
+        "sys.exit('torch' in sys.modules or 'cv2' in sys.modules)"
+    )
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

@@ -1,0 +1,92 @@
+import pytest
+import torch
+from torch import Tensor
+
+from ltr.models.tracking.dimpnet import dimpnet50
+from pytracking.tracker.dimp.box_refinement import propose_boxes, refine_boxes, select_box
+from tests.shared_data import fill_by_recipe, golden
+
+TARGET = torch.tensor([100.0, 80.0, 60.0, 40.0])
+
+
+def closeness(boxes: Tensor) -> Tensor:
+    """Stands in for a predicted IoU: highest, 1, at TARGET."""
+    scale = torch.tensor([60.0, 40.0, 60.0, 40.0])
+    return 1 - ((boxes - TARGET) / scale).square().sum(dim=1)
+
+
+@pytest.mark.parametrize(("space", "step"), [("default", 10.0), ("relative", 0.1)])
+def test_ascent_reaches_the_best_box(space: str, step: float) -> None:
+    start = TARGET + torch.tensor([[6.0, -4.0, -5.0, 3.0], [-3.0, 3.0, 4.0, 4.0]])
+    boxes, iou = refine_boxes(closeness, start, space, 60, step, 1.0)
+    torch.testing.assert_close(boxes, TARGET.expand(2, 4), rtol=0, atol=0.5)
+    assert (iou > closeness(start)).all()
+
+
+def test_iou_is_the_one_before_the_last_step() -> None:
+    start = (TARGET + 5)[None]
+    boxes, iou = refine_boxes(closeness, start, "default", 1, 1.0, 1.0)
+    torch.testing.assert_close(iou, closeness(start))
+    assert not torch.equal(boxes, start)
+
+
+def test_no_iterations_rank_the_proposals() -> None:
+    start = torch.stack((TARGET, TARGET + 3))
+    boxes, iou = refine_boxes(closeness, start, "default", 0, 1.0, 1.0)
+    assert boxes is start
+    torch.testing.assert_close(iou, closeness(start))
+
+
+def test_proposals_begin_with_the_box_and_stay_in_range() -> None:
+    boxes = propose_boxes(TARGET, 500, 0.1, 0.5, torch.Generator().manual_seed(1))
+    assert torch.equal(boxes[0], TARGET)
+    side = (60 * 40) ** 0.5
+    center = boxes[:, :2] + boxes[:, 2:] / 2 - torch.tensor([130.0, 100.0])
+    assert center.abs().max() <= 0.05 * side + 1e-4
+    assert (boxes[:, 2:] - TARGET[2:]).abs().max() <= 0.25 * side + 1e-4
+    assert boxes[:, 2:].min() >= 40 / 3
+    assert torch.equal(boxes, propose_boxes(TARGET, 500, 0.1, 0.5, torch.Generator().manual_seed(1)))
+    assert len(propose_boxes(TARGET, 0, 0.1, 0.5, torch.Generator())) == 1
+
+
+def test_selection_averages_the_best_of_sound_shape() -> None:
+    boxes = torch.tensor([[0.0, 0, 10, 10], [2, 2, 12, 12], [9, 9, 99, 9], [50, 50, 10, 10], [0, 0, float("nan"), 9]])
+    selected = select_box(boxes, torch.tensor([0.8, 0.6, 0.95, 0.1, 0.9]), k=2, maximal_aspect_ratio=6)
+    assert selected is not None
+    assert selected[0].tolist() == [1, 1, 11, 11]
+    assert selected[1] == pytest.approx(0.7)
+    assert select_box(boxes[2:3], torch.ones(1), 3, 6) is None
+    tiny = select_box(torch.tensor([[5.0, 5, 0.2, -3]]), torch.ones(1), 3, 6)
+    assert tiny is not None
+    assert tiny[0].tolist() == [5, 5, 1, 1]
+
+
+def test_golden_refinement() -> None:
+    case = golden("c06_iounet.npz")
+    net = dimpnet50().eval().requires_grad_(False)
+    net.load_state_dict(fill_by_recipe(net.state_dict(), case))
+
+    def features(which: str) -> list[Tensor]:
+        shapes = (("2", (1, 512, 36, 36)), ("3", (1, 1024, 18, 18)))
+        return [0.2 * case.normal(f"c06.{which}{i}", shape) for i, shape in shapes]
+
+    regressor = net.bb_regressor
+    modulation = regressor.get_modulation(features("ref"), case["target_box"].float())
+    iou_features = regressor.get_iou_feat(features("test"))
+
+    def predict(boxes: Tensor) -> Tensor:
+        return regressor.predict_iou(modulation, iou_features, boxes[None])[0]
+
+    proposals = case["proposals"].float()
+    for key, space, count in (
+        ("ref_a", "default", 10),
+        ("ref_b", "default", 10),
+        ("rel_a", "relative", 9),
+        ("rel_b", "relative", 9),
+    ):
+        step, decay = case[f"{key}_param"].tolist()
+        boxes, iou = refine_boxes(predict, proposals[:count], space, 5, step, decay)
+        expected_boxes = case[f"{key}_boxes_f64"] if f"{key}_boxes_f64" in case else case[f"{key}_boxes"]
+        torch.testing.assert_close(boxes.double(), expected_boxes.double(), rtol=0, atol=2e-3)
+        expected_iou = case[f"{key}_iou"].double()
+        assert (iou - expected_iou).abs().max() <= 1e-4 * expected_iou.abs().max()

@@ -1,0 +1,218 @@
+"""The whole tracker on small rendered videos, with the embedded network."""
+
+from typing import Any
+
+import cv2
+import numpy as np
+import pytest
+import torch
+
+from ltr.models.tracking.dimpnet import dimpnet18
+from pytracking.features.net_wrappers import NetWithBackbone
+from pytracking.parameter.dimp._base import bgd, dimp_lite, rls
+from pytracking.tracker.dimp.dimp import DiMP
+from pytracking.tracker.dimp.params import DiMPParams
+from pytracking.utils import TrackerParams
+from pytracking.utils.types import Image
+
+SMALL: dict[str, Any] = {"augmentation": {"fliplr": True, "dropout": (1, 0.2)}}
+
+
+def frame(x: float, y: float, size: float = 40.0, visible: bool = True) -> Image:
+    """A textured background with one textured disk."""
+    background = np.random.default_rng(0).integers(60, 120, (30, 40, 3)).astype(np.uint8)
+    image = cv2.resize(background, (320, 240), interpolation=cv2.INTER_CUBIC)
+    if visible:
+        texture = np.random.default_rng(1).integers(0, 255, (6, 6, 3)).astype(np.uint8)
+        patch = cv2.resize(texture, (round(size), round(size)), interpolation=cv2.INTER_NEAREST)
+        top, left = round(y), round(x)
+        image[top : top + round(size), left : left + round(size)] = patch
+    return image
+
+
+def path(t: int) -> tuple[float, float]:
+    return 120 + 3.0 * t, 90 + 2.0 * np.sin(t / 3)
+
+
+def overlap(a: list[float], b: list[float]) -> float:
+    width = min(a[0] + a[2], b[0] + b[2]) - max(a[0], b[0])
+    height = min(a[1] + a[3], b[1] + b[3]) - max(a[1], b[1])
+    inter = max(width, 0.0) * max(height, 0.0)
+    return inter / (a[2] * a[3] + b[2] * b[3] - inter)
+
+
+def run(params: DiMPParams, num_frames: int = 12, seed: int = 0) -> list[dict[str, Any]]:
+    tracker = DiMP(params)
+    tracker.seed(seed)
+    outputs = [tracker.initialize(frame(*path(0)), {"init_bbox": [*path(0), 40, 40]})]
+    return outputs + [tracker.track(frame(*path(t))) for t in range(1, num_frames)]
+
+
+@pytest.mark.parametrize(
+    "params",
+    [dimp_lite(), bgd(dimp_lite(), 0.03, 0.5), rls(dimp_lite(), 0.01), rls(dimp_lite(), 0.01, rls_estimator="dense")],
+    ids=["steepest_descent", "bgd_ema", "rls", "rls_dense"],
+)
+def test_tracks_a_moving_target_and_reports_it(params: DiMPParams) -> None:
+    outputs = run(params.replace(train_skipping=4, **SMALL))
+    for t, output in enumerate(outputs):
+        assert overlap(output["target_bbox"], [*path(t), 40, 40]) > 0.6
+        assert isinstance(output["object_presence_score"], float)
+        assert output["flag"] == "normal"
+    assert outputs[-1]["object_presence_score"] > 0.25
+
+
+def test_same_seed_same_boxes_other_seed_other_boxes() -> None:
+    first, again, other = (run(dimp_lite().replace(**SMALL), 4, seed) for seed in (1, 1, 2))
+    boxes = [[output["target_bbox"] for output in outputs] for outputs in (first, again, other)]
+    scores = [[output["object_presence_score"] for output in outputs] for outputs in (first, again, other)]
+    assert boxes[0] == boxes[1]
+    assert scores[0] == scores[1] != scores[2]
+
+
+def test_vanished_target_is_reported_and_found_again() -> None:
+    tracker = DiMP(dimp_lite().replace(**SMALL))
+    tracker.initialize(frame(120, 90), {"init_bbox": [120, 90, 40, 40]})
+    for _ in range(5):
+        before = tracker.track(frame(120, 90))
+    hidden = tracker.track(frame(0, 0, visible=False))
+    assert hidden["flag"] == "not_found"
+    assert hidden["target_bbox"] == before["target_bbox"]
+    assert hidden["object_presence_score"] < 0.25
+    assert tracker.track(frame(124, 92))["flag"] == "normal"
+
+
+def test_output_not_found_box() -> None:
+    tracker = DiMP(dimp_lite().replace(output_not_found_box=True, **SMALL))
+    tracker.initialize(frame(120, 90), {"init_bbox": [120, 90, 40, 40]})
+    assert tracker.track(frame(0, 0, visible=False))["target_bbox"] == [-1, -1, -1, -1]
+
+
+def test_scale_search_follows_a_growing_target() -> None:
+    tracker = DiMP(dimp_lite().replace(**SMALL))
+    tracker.initialize(frame(120, 90), {"init_bbox": [120, 90, 40, 40]})
+    for t in range(1, 31):
+        output = tracker.track(frame(120 - t / 2, 90 - t / 2, 40 + t))
+    assert output["target_bbox"][2] > 55
+
+
+@pytest.mark.parametrize("box", [[10, 10, 1, 1], [310, 230, 40, 40], [-20, -20, 60, 60], [0, 0, 320, 240]])
+def test_extreme_boxes_give_finite_boxes(box: list[float]) -> None:
+    tracker = DiMP(dimp_lite().replace(**SMALL))
+    tracker.initialize(frame(120, 90), {"init_bbox": box})
+    for t in range(3):
+        assert np.isfinite(tracker.track(frame(*path(t)))["target_bbox"]).all()
+
+
+@pytest.mark.parametrize("box", [[10, 10, 0, 5], [400, 10, 20, 20], [float("nan"), 1, 2, 3]])
+def test_impossible_boxes_are_errors(box: list[float]) -> None:
+    with pytest.raises(ValueError, match="initial box"):
+        DiMP(dimp_lite()).initialize(frame(120, 90), {"init_bbox": box})
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"window_output": True, "perform_hn_without_windowing": True},
+        {
+            "window_output": True,
+            "use_clipped_window": True,
+            "effective_search_area": 3.0,
+            "advanced_localization": False,
+        },
+        {"border_mode": "inside_major", "patch_max_scale_change": 1.5},
+        {"border_mode": "inside"},
+        {"use_image_aspect_ratio": True},
+        {"score_filter_ksz": 3},
+        {"filter_reg": 0.2, "filter_init_zero": True},
+        {"low_score_opt_threshold": 2.0, "net_opt_low_iter": 1, "train_sample_interval": 2},
+        {"use_augmentation": False, "init_samples_minimum_weight": None, "hard_negative_learning_rate": None},
+        {"update_classifier": False},
+        {"debug": 1},
+    ],
+    ids=lambda changes: next(iter(changes)),
+)
+def test_optional_parameters_run(changes: dict[str, Any]) -> None:
+    outputs = run(dimp_lite().replace(**{**SMALL, "train_skipping": 2, **changes}), 5)
+    assert overlap(outputs[-1]["target_bbox"], [*path(4), 40, 40]) > 0.3
+
+
+def test_filter_reg_of_one_tracker_does_not_reach_another() -> None:
+    run(dimp_lite().replace(filter_reg=5.0, **SMALL), 2)
+    tracker = DiMP(dimp_lite().replace(**SMALL))
+    tracker.initialize(frame(120, 90), {"init_bbox": [120, 90, 40, 40]})
+    assert tracker.net.classifier.filter_optimizer.filter_reg.item() == pytest.approx(0.1)
+
+
+def iou_net_params() -> DiMPParams:
+    """DiMP-18 with random weights: nothing is tracked, every step runs."""
+    torch.manual_seed(0)
+    net = NetWithBackbone(net_path="unused.pth")
+    net.net = dimpnet18().eval().for_inference()
+    return DiMPParams(net=net, target_not_found_threshold=-1e9, box_refinement_iter=2, train_skipping=2, **SMALL)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {},
+        {"box_refinement_space": "relative", "box_refinement_step_length": (2.5e-3, 1e-2)},
+        {"iounet_k": 1, "num_init_random_boxes": 0},
+        {"iounet_augmentation": True, "use_iounet_pos_for_learning": False, "use_classifier": False},
+        {"border_mode": "inside_major", "update_scale_when_uncertain": False},
+    ],
+    ids=["default", "relative", "authors", "augmented", "border"],
+)
+def test_iou_net_refines_boxes(changes: dict[str, Any]) -> None:
+    params = iou_net_params().replace(**changes)
+    outputs = run(params, 4)
+    assert np.isfinite([output["target_bbox"] for output in outputs[1:]]).all()
+    repeated = run(params, 4)
+    assert [o["target_bbox"] for o in repeated[1:]] == [o["target_bbox"] for o in outputs[1:]]
+
+
+def test_parameters_of_a_pytracking_file_run() -> None:
+    bag: Any = TrackerParams()
+    bag.debug = 0
+    bag.visualization = False
+    bag.use_gpu = False
+    bag.image_sample_size = 18 * 16
+    bag.search_area_scale = 5
+    bag.sample_memory_size = 50
+    bag.learning_rate = 0.01
+    bag.init_samples_minimum_weight = 0.25
+    bag.train_skipping = 20
+    bag.update_classifier = True
+    bag.net_opt_iter = 2
+    bag.net_opt_update_iter = 2
+    bag.net_opt_hn_iter = 1
+    bag.window_output = False
+    bag.use_augmentation = True
+    bag.augmentation = {"fliplr": True, "blur": [(3, 1)], "relativeshift": [(0.6, 0.6)], "dropout": (2, 0.2)}
+    bag.augmentation_expansion_factor = 2
+    bag.random_shift_factor = 1 / 3
+    bag.advanced_localization = True
+    bag.target_not_found_threshold = 0.25
+    bag.distractor_threshold = 0.8
+    bag.hard_negative_threshold = 0.5
+    bag.target_neighborhood_scale = 2.2
+    bag.dispalcement_scale = 0.8
+    bag.hard_negative_learning_rate = 0.02
+    bag.update_scale_when_uncertain = True
+    bag.iounet_augmentation = False
+    bag.iounet_use_log_scale = True
+    bag.iounet_k = 3
+    bag.num_init_random_boxes = 9
+    bag.box_jitter_pos = 0.1
+    bag.box_jitter_sz = 0.5
+    bag.maximal_aspect_ratio = 6
+    bag.box_refinement_iter = 5
+    bag.box_refinement_step_length = 1
+    bag.box_refinement_step_decay = 1
+    bag.net = iou_net_params().net
+    bag.vot_anno_conversion_type = "preserve_area"
+    with pytest.warns(DeprecationWarning, match="displacement_scale"):
+        tracker = DiMP(bag)
+    assert tracker.device.type == "cpu"
+    tracker.initialize(frame(120, 90), {"init_bbox": [120, 90, 40, 40]})
+    assert len(tracker.track(frame(123, 90))["target_bbox"]) == 4
