@@ -44,7 +44,7 @@ def run_tracker(
     if sequence is not None:
         dataset = dataset[[sequence] if isinstance(sequence, (str, int)) else list(sequence)]
     if debug and (visdom_info or {}).get("use_visdom", True):
-        print("--debug prints each frame's state; there are no visdom panels. Nothing is saved.", file=sys.stderr)
+        print("--debug prints each frame's state; there are no visdom panels", file=sys.stderr)
     return run_dataset(dataset, [tracker], debug, threads, visdom_info, overwrite=overwrite)
 
 

@@ -5,15 +5,15 @@
 `DenseInverseCorrelation` stores P_n, `LowRankInverseCorrelation` only its action on the span of the inputs. Outside of
 that span P_n is the multiple `scale` = 1/δ_n of the identity.
 
-Wind-up: with β < 1 the ridge δ_n fades, so that 1/δ_n would overflow on an endless stream. As soon as δ_n is below
-δ ε^¾ (ε: rounding unit of the dtype) it is renewed, i.e. 9 δ_n I is added to Φ_n. Eq. 13 then still holds with this
-larger δ_n, forgetting goes on, and every eigenvalue of P_n stays below 1/(β δ ε^¾) for ever.
+Wind-up: with β < 1 the ridge δ_n fades, and 1/δ_n would overflow on an endless stream. When δ_n falls below δ √ε (ε:
+rounding unit of the dtype), 3 δ_n I is added to Φ_n. The equation above goes on to hold, with this larger δ_n, and
+forgetting goes on, but no eigenvalue of P_n exceeds 1/(δ √ε), and half of the digits remain for what P_n has learnt.
 """
 
 import math
 import warnings
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import torch
@@ -21,6 +21,7 @@ from torch import Tensor
 
 from rls.checks import (
     check_at_least_one,
+    check_choice,
     check_device,
     check_dtype,
     check_forgetting_factor,
@@ -28,9 +29,10 @@ from rls.checks import (
     check_positive,
     check_real_floating,
 )
+from rls.matrices import add_ridge_, downdate_, orthonormal_rows, polished
 
-RIDGE_RENEWAL = 10.0  # factor of δ_n at a renewal: rare enough for the O(dim³) of the dense form, gentle enough for P
-NOVELTY = 10.0  # a residual below this many rounding units of its input is rounding noise, not a new direction
+RIDGE_RENEWAL = 4.0  # growth of δ_n at a renewal: large enough for the O(dim³) of the dense form to be rare
+NOVELTY = 4.0  # a residual of less than this many rounding units of its input is rounding, not a new direction
 
 
 class PositiveDefinitenessError(ArithmeticError):
@@ -41,85 +43,6 @@ class PositiveDefinitenessWarning(RuntimeWarning):
     """P was no longer positive definite and has been repaired."""
 
 
-def discounted(
-    rows: Tensor,  # (b, dim), oldest first
-    beta: float,
-) -> Tensor:
-    """Rows √βᵇ⁻ⁱ x_i, i = 1 … b: their plain sum of outer products is that of b forgetting steps, one per row."""
-    if beta == 1 or len(rows) == 1:
-        return rows
-    age = torch.arange(len(rows) - 1, -1, -1, dtype=rows.dtype, device=rows.device)
-    return rows * (beta ** (age / 2))[:, None]
-
-
-def downdate_(
-    P: Tensor,  # (dim, dim), changed in place
-    rows: Tensor,  # (b, dim)
-    beta: float = 1.0,
-) -> float:
-    """Take the rows into P: Eq. 18 and 19 for b = 1, the same for b > 1 by the Woodbury identity.
-
-        P_{n+b} = β⁻ᵇ P_n − Zᵀ Z,      Z = L⁻¹ X β⁻ᵇ P_n,      L Lᵀ = I + X β⁻ᵇ P_n Xᵀ,      X = discounted(rows)
-
-    Returns the smallest pivot of that Cholesky factorization, 1 + β⁻¹ xᵀ P x for b = 1. It is at least 1 for every
-    positive definite P. If it is not (or not a number), P is left as it was. The pivot is the only host read.
-    """
-    count, growth = len(rows), beta ** -len(rows)
-    work = torch.promote_types(P.dtype, torch.float32)
-    X = discounted(rows, beta)
-    gain = (X @ P).to(work) * growth
-    gram = gain @ X.to(work).mT
-    gram.diagonal().add_(1)
-    if count == 1:
-        pivot = float(gram)
-        factor = gain / math.sqrt(pivot) if pivot > 0 else gain
-    else:
-        root, info = torch.linalg.cholesky_ex(gram)
-        pivot = float(torch.where(info == 0, root.diagonal().min().square(), math.nan))
-        factor = torch.linalg.solve_triangular(root, gain, upper=False)
-    if not pivot >= 1 - 4 * torch.finfo(work).eps:
-        return pivot
-    factor = factor.to(P.dtype)
-    if count == 1:  # the outer product of one vector keeps P symmetric to the last bit
-        P.addr_(factor[0], factor[0], beta=growth, alpha=-1)
-    else:
-        P.addmm_(factor.mT, factor, beta=growth, alpha=-1)
-        P.copy_((P + P.mT) / 2)
-    return max(pivot, 1.0)
-
-
-def add_ridge_(
-    P: Tensor,  # (dim, dim), changed in place
-    ridge: float,
-) -> None:
-    """P ← (P⁻¹ + ridge I)⁻¹, written as (I + ridge P)⁻¹ P, which needs no inverse of a small P."""
-    wide = P.to(torch.promote_types(P.dtype, torch.float32))
-    eye = torch.eye(len(P), dtype=wide.dtype, device=P.device)
-    renewed = torch.linalg.solve(eye + ridge * wide, wide)
-    P.copy_((renewed + renewed.mT) / 2)
-
-
-def orthonormal_rows(
-    rows: Tensor,  # (b, dim) float64: squares of singular values must be resolved
-    cutoff: float,
-) -> Tensor:
-    """Orthonormal basis (k ≤ b, dim) of what the rows span with singular values above `cutoff`, strongest first."""
-    if len(rows) == 1:
-        norm = float(torch.linalg.vector_norm(rows))
-        return rows / norm if norm > cutoff else rows[:0]
-    power, vectors = torch.linalg.eigh(rows @ rows.mT)
-    strong = power > cutoff**2
-    mix = (vectors[:, strong] / power[strong].sqrt()).flip(1)
-    return mix.mT @ rows
-
-
-def polished(
-    basis: Tensor,  # (k, dim), nearly orthonormal
-) -> Tensor:
-    """One Newton–Schulz step towards the nearest orthonormal basis; squares the defect."""
-    return 1.5 * basis - 0.5 * (basis @ basis.mT) @ basis
-
-
 class InverseCorrelation(ABC):
     """What both forms of P share: validation, block and ridge bookkeeping, the watch over positive definiteness.
 
@@ -128,7 +51,7 @@ class InverseCorrelation(ABC):
         delta: regularizer δ > 0; P_0 = I/δ.
         beta: forgetting factor β in (0, 1], one forgetting step per input.
         dtype: storage type of P.
-        device: device of P, the CPU by default.
+        device: device of P, torch's default device by default.
 
     Raises:
         ValueError: if a number is out of its range, or 1/δ overflows the dtype.
@@ -150,7 +73,7 @@ class InverseCorrelation(ABC):
         smallest = 4 / finfo.max
         if self.delta < smallest:
             raise ValueError(f"Expected delta of at least {smallest:.1e} for {dtype}, got {delta}: use a wider dtype.")
-        self._ridge_floor = max(self.delta * finfo.eps**0.75, smallest)
+        self._ridge_floor = max(self.delta * finfo.eps**0.5, smallest)
 
     @property
     def scale(self) -> float:
@@ -170,12 +93,9 @@ class InverseCorrelation(ABC):
             ValueError: on a wrong shape, device, or an input that is not finite; P is unchanged then.
             PositiveDefinitenessError: if P lost positive definiteness beyond repair.
         """
-        rows = self._checked_rows(x)
-        start = 0
-        while start < len(rows):
-            stop = start + min(self._max_block, self._steps_to_renewal())
-            self._absorb(rows[start:stop])
-            start = stop
+        rows = self.checked_rows(x)
+        for block in self.blocks(len(rows)):
+            self._absorb(rows[block])
 
     def apply(
         self,
@@ -232,34 +152,52 @@ class InverseCorrelation(ABC):
         self.num_updates = state["num_updates"]
         self._ridge = state["ridge"]
 
-    def _checked_rows(self, x: Tensor) -> Tensor:
-        check_last_dim("x", x, self.dim, "(dim,) or (b, dim)")
+    def checked_rows(
+        self,
+        x: Tensor,  # (dim,) or (b, dim)
+    ) -> Tensor:
+        """x as rows (b, dim) of the dtype of P.
+
+        Raises:
+            ValueError: on a wrong shape, device, or numbers that are not finite.
+        """
         if x.ndim > 2:
             raise ValueError(f"Shape mismatch: expected x as (dim,) or (b, dim), got {tuple(x.shape)}.")
+        check_last_dim("x", x, self.dim, "(dim,) or (b, dim)")
         check_real_floating("x", x)
         check_device("x", x, self.device)
         rows = x.detach().reshape(-1, self.dim).to(self.dtype)
-        size = float(torch.linalg.vector_norm(rows, dtype=self._work_dtype))
-        if not math.isfinite(size):
-            raise ValueError(f"Expected finite numbers in x, got a norm of {size} as {self.dtype}.")
+        if not math.isfinite(self._norm(rows)):
+            raise ValueError(f"Expected finite numbers in x, got NaN, infinity or more than {self.dtype} can hold.")
         return rows
+
+    def blocks(self, count: int) -> Iterator[slice]:
+        """Parts of a block of `count` rows to absorb one after the other; none spans a renewal of the ridge."""
+        start = 0
+        while start < count:
+            stop = min(count, start + self._max_block, start + self._steps_to_renewal())
+            yield slice(start, stop)
+            start = stop
 
     @property
     def _work_dtype(self) -> torch.dtype:
         return torch.promote_types(self.dtype, torch.float32)
 
+    def _norm(self, rows: Tensor) -> float:
+        return float(torch.linalg.vector_norm(rows, dtype=self._work_dtype))
+
     def _steps_to_renewal(self) -> int:
-        """Updates until the ridge is below its floor, at least 1."""
+        """Updates after which the ridge is below its floor, at least 1."""
         if self.beta == 1:
-            return self.dim
+            return self._max_block
         return max(1, math.ceil(math.log(self._ridge_floor / self._ridge) / math.log(self.beta)))
 
     def _absorb(self, rows: Tensor) -> None:
         pivot = self._downdate(rows)
         if not pivot >= 1:
             if len(rows) > 1:  # one by one, so that only the offending input is repaired and reported
-                for row in rows.split(1):
-                    self._absorb(row)
+                for index in range(len(rows)):
+                    self._absorb(rows[index : index + 1])
                 return
             self._recover(rows, pivot)
         self.num_updates += len(rows)
@@ -272,7 +210,7 @@ class InverseCorrelation(ABC):
         """Repair P, then take the input in; fail with the numbers where that does not help."""
         numbers = (
             f"at update {self.num_updates + 1}: 1 + xᵀPx/β = {pivot:.6g}, expected at least 1 "
-            f"(|x| = {float(torch.linalg.vector_norm(row, dtype=self._work_dtype)):.6g}, 1/δ_n = {self.scale:.6g}, "
+            f"(|x| = {self._norm(row):.6g}, 1/δ_n = {self.scale:.6g}, "
             f"dim = {self.dim}, {self.dtype})"
         )
         if self._repair(row, pivot) and (pivot := self._downdate(row)) >= 1:
@@ -339,7 +277,7 @@ class DenseInverseCorrelation(InverseCorrelation):
 
     def _repair(self, row: Tensor, pivot: float) -> bool:
         eps = torch.finfo(self.dtype).eps
-        deficit = (1 - pivot) / float(torch.linalg.vector_norm(row, dtype=self._work_dtype)) ** 2
+        deficit = (1 - pivot) / self._norm(row) ** 2
         lift = max(4 * deficit, 2 * eps * self.scale)
         if not lift <= math.sqrt(eps) * self.scale:
             return False
@@ -375,14 +313,15 @@ class LowRankInverseCorrelation(InverseCorrelation):
     U_n = [U_{n-1}, u_n] in float32 loses digits with every update and lets singular values of U creep above √c.) An
     input inside the span needs no new column, so there are never more than dim of them.
 
-    Rounding of Q alone could still push an eigenvalue of P below zero where M is below ε c. Hence c I − M is replaced
-    by (1 − η) c I − M, η = 4 ε, wherever P is applied: the singular values of U stay strictly below √c, the smallest
-    eigenvalue of P above zero, and P g changes by at most η |c g|, which float32 could not resolve anyway.
+    Rounding of Q alone could still push an eigenvalue of P below zero where M is below ε c. Hence P is applied with
+    (1 − η) c I − M in place of c I − M, η = 2 ε: the singular values of U stay strictly below √c, the smallest
+    eigenvalue of P above zero, and P g changes by at most η c |g|, what a rounding of g does as well.
 
-    `max_rank` bounds the columns. When they are full, the eigenvectors of the core with the smallest eigenvalues (the
-    largest singular values of U: the directions P knows best) are kept, and a quarter of the columns becomes free.
-    P returns to c in the directions that are dropped: it forgets them, it stays positive definite, and it is larger
-    than the exact P_n, never smaller.
+    `max_rank` bounds the columns. When they are full, the half of them is kept that P knows best: the eigenvectors of
+    the core with the smallest eigenvalues, i.e. the largest singular values of U. In the directions that are dropped P
+    returns to P_0 = I/δ. It forgets them, stays positive definite, and is larger than the exact P_n, never smaller.
+    Half, because the newest inputs, along which the next gradients point, then stay exact for longer than with smaller
+    cuts, at lower cost and with nearly the same error in all other directions (`benchmarks/inverse_correlation.py`).
 
     Args:
         dim: length of an input.
@@ -390,7 +329,7 @@ class LowRankInverseCorrelation(InverseCorrelation):
         beta: forgetting factor β in (0, 1], one forgetting step per input.
         max_rank: largest number of columns; None for no bound but dim.
         dtype: storage type of Q; half precision types are computed with in float32.
-        device: device of P, the CPU by default.
+        device: device of P, torch's default device by default.
 
     Raises:
         ValueError: if a number is out of its range, or 1/δ overflows the dtype.
@@ -407,10 +346,13 @@ class LowRankInverseCorrelation(InverseCorrelation):
         device: torch.device | str | None = None,
     ) -> None:
         super().__init__(dim, delta, beta, dtype, device)
+        self._rank: int
+        self._basis: Tensor  # (capacity, dim); the first `rank` rows are Q
+        self._core: Tensor  # (capacity, capacity) float64; the first `rank` rows and columns are M
         self.max_rank = None if max_rank is None else check_at_least_one("max_rank", max_rank)
         self._bound = dim if max_rank is None else min(max_rank, dim)
         if self._bound < dim:
-            self._max_block = max(1, self._bound // 4)  # what a compression frees, so a block always fits
+            self._max_block = max(1, self._bound // 2)  # what a compression frees: a block always fits
         self._reset()
 
     @property
@@ -439,9 +381,7 @@ class LowRankInverseCorrelation(InverseCorrelation):
             return self.scale
         Q = self.basis.double()
         root = torch.linalg.cholesky(Q @ Q.mT)  # with it, the rounding of Q is part of the answer
-        return self._complement_scale() - float(
-            torch.linalg.eigvalsh(root.mT @ self._squared_columns() @ root)[-1]
-        )
+        return self._complement_scale() - float(torch.linalg.eigvalsh(root.mT @ self._squared_columns() @ root)[-1])
 
     def _complement_scale(self) -> float:
         """c, or 0 where the basis spans the whole space: what rounding leaves outside of it is not real then."""
@@ -449,7 +389,7 @@ class LowRankInverseCorrelation(InverseCorrelation):
 
     def _clamped_scale(self) -> float:
         """(1 − η) c, the bound of the squared singular values of U."""
-        return (1 - 4 * torch.finfo(self.dtype).eps) * self._complement_scale()
+        return (1 - 2 * torch.finfo(self.dtype).eps) * self._complement_scale()
 
     def _squared_columns(self) -> Tensor:
         """(1 − η) c I − M (r, r): UᵀU in the coordinates of the basis."""
@@ -515,7 +455,10 @@ class LowRankInverseCorrelation(InverseCorrelation):
         self._basis, self._core = basis, core
 
     def _compress(self) -> None:
-        """Keep the best known directions, leave a quarter of the columns free."""
+        """Keep the best known directions, free half of the columns; what is dropped returns to P_0 = I/δ."""
+        if self._ridge < self.delta:
+            self._add_ridge(self.delta - self._ridge)
+            self._ridge = self.delta
         self._keep(self._bound - self._max_block)
 
     def _keep(self, count: int) -> None:
@@ -556,3 +499,18 @@ class LowRankInverseCorrelation(InverseCorrelation):
             self._reserve(rank)
         self.basis.copy_(state["basis"])
         self.core.copy_(state["core"])
+
+
+def make_inverse_correlation(
+    form: str,  # "dense" or "low_rank"
+    dim: int,
+    delta: float,
+    beta: float,
+    max_rank: int | None,
+    dtype: torch.dtype,
+    device: torch.device | str | None,
+) -> InverseCorrelation:
+    """P by the name of its form; `max_rank` concerns the low-rank form only."""
+    if check_choice("estimator", form, ("dense", "low_rank")) == "dense":
+        return DenseInverseCorrelation(dim, delta, beta, dtype, device)
+    return LowRankInverseCorrelation(dim, delta, beta, max_rank, dtype, device)

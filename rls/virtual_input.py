@@ -1,67 +1,105 @@
-"""Virtual inputs: one vector that stands for a block of inputs (Eq. 25-26, 35, 44)."""
+"""Virtual inputs: the one input that stands for a whole block in the update of P (Eq. 26, 35, 44)."""
 
 import math
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
+from torch.nn import functional as F
 
 from rls.checks import check_at_least_one
 
 
 def linear_virtual_input(
-    inputs: Tensor,  # (b, p) inputs of a linear layer
+    inputs: Tensor,  # (b, p), further leading dimensions count as samples
     bias: bool = False,
-) -> Tensor:  # (p,), or (p + 1,) with a bias
-    """Mean of a mini-batch of inputs (Eq. 26, 35); with a bias a constant 1 is appended, its input.
+) -> Tensor:
+    """Mean input of a linear layer, (p,), or (p + 1,) with a constant 1 for the bias (Eq. 26, 35).
 
-    Raises ValueError for any other shape or an empty batch.
+    Raises:
+        ValueError: if there is no sample.
     """
-    if inputs.ndim != 2 or len(inputs) == 0:
-        raise ValueError(f"Shape mismatch: expected inputs as (b, p) with b >= 1, got {tuple(inputs.shape)}.")
-    mean = inputs.mean(dim=0)
-    return torch.cat((mean, mean.new_ones(1))) if bias else mean
+    if inputs.ndim < 2 or inputs.numel() == 0:
+        raise ValueError(f"Shape mismatch: expected inputs as (b, p) with b of at least 1, got {tuple(inputs.shape)}.")
+    mean = inputs.flatten(end_dim=-2).mean(dim=0)
+    return F.pad(mean, (0, 1), value=1.0) if bias else mean
 
 
 def conv_virtual_input(
-    feat: Tensor,  # (N, C, H, W) inputs of a convolution, zero-padded by k // 2
-    weight_map: Tensor,  # (N, Ho, Wo) square root of the effective weight of every output position
+    feat: Tensor,  # (N, C, H, W)
+    weight_map: Tensor,  # (N, Ho, Wo), √γ of every position; Ho = H + 2 (kernel_size // 2) - kernel_size + 1
     kernel_size: int,
     stride: int = 1,
-    num_samples: int | None = None,
-) -> Tensor:  # (C k k,), flattened as (C, row, column)
-    """x = 1/sqrt(N M) sum_j sum_k sqrt(gamma_jk) x_jk over samples j and output positions k (Eq. 44).
+    num_samples: Tensor | int | None = None,
+) -> Tensor:
+    """Virtual input of a filter that is slid over zero-padded features (Eq. 44), (C * kernel_size²,).
 
-    The sum is the adjoint of the convolution applied to the weight map, so no patches x_jk are formed. `stride` s
-    takes every s-th row and column of the map; M counts the positions taken. `num_samples` is N, by default the number
-    of samples with any weight; samples of zero weight add nothing to the sum.
-    Raises ValueError where the map does not belong to the features.
+        x = 1/√(N M) Σ_j Σ_k √γ_jk x_jk
+
+    x_jk is the patch of sample j at position k, flattened (C, kh, kw). The map is given at full resolution; of its
+    positions only every `stride`-th in both directions, from 0 on, enters the sum and the count M. N is `num_samples`,
+    by default the number of samples whose map is not all zero.
+
+    Raises:
+        ValueError: if the two shapes do not fit, or kernel_size or stride is below 1.
     """
+    check_at_least_one("kernel_size", kernel_size)
     check_at_least_one("stride", stride)
-    expected = (len(feat), *(extent + 2 * (kernel_size // 2) - kernel_size + 1 for extent in feat.shape[-2:]))
-    if tuple(weight_map.shape) != expected:
-        raise ValueError(f"Shape mismatch: expected weight_map {expected}, got {tuple(weight_map.shape)}.")
-    taken = weight_map[:, ::stride, ::stride]
-    if stride > 1:
-        weight_map = torch.zeros_like(weight_map)
-        weight_map[:, ::stride, ::stride] = taken
+    padding = kernel_size // 2
+    rows, cols = (size + 2 * padding - kernel_size + 1 for size in feat.shape[-2:])
+    if feat.ndim != 4 or weight_map.shape != (len(feat), rows, cols):
+        raise ValueError(
+            f"Shape mismatch: expected feat as (N, C, H, W) and weight_map as (N, H + {rows - feat.shape[-2]}, "
+            f"W + {cols - feat.shape[-1]}), got {tuple(feat.shape)} and {tuple(weight_map.shape)}."
+        )
     if num_samples is None:
-        num_samples = int(weight_map.flatten(1).any(dim=1).sum())
-    normalizer = math.sqrt(max(num_samples, 1) * taken[0].numel())
-    return score_adjoint(feat, weight_map, kernel_size).flatten() / normalizer
+        num_samples = weight_map.flatten(1).any(dim=1).sum().clamp_min(1)
+    sampled = torch.zeros_like(weight_map)
+    sampled[:, ::stride, ::stride] = weight_map[:, ::stride, ::stride]
+    positions = -(-rows // stride) * -(-cols // stride)
+    total = score_adjoint(feat, sampled, kernel_size).flatten()
+    return total / (torch.as_tensor(num_samples, dtype=feat.dtype, device=feat.device) * positions).sqrt()
 
 
 def score_adjoint(
     feat: Tensor,  # (N, C, H, W)
     score_map: Tensor,  # (N, Ho, Wo)
     kernel_size: int,
-) -> Tensor:  # (C, k, k)
-    """Adjoint of a single-output convolution, zero-padded by k // 2, with respect to its kernel.
+) -> Tensor:  # (C, kernel_size, kernel_size)
+    """Adjoint of the correlation with one filter, zero-padded by kernel_size // 2: Σ_j Σ_k value_jk x_jk.
 
-    Sum over samples and positions of value times patch, as one matrix product of the features with the k * k shifted
-    copies of the map: on a CPU several times faster than the weight gradient of a convolution routine.
+    Unfolding the map, one channel, in place of the features, hundreds of channels, turns it into one matrix product a
+    sample: on a CPU several times faster than the weight gradient of a convolution routine.
     """
-    n, channels, height, width = feat.shape
-    shifted = F.unfold(score_map[:, None], kernel_size, padding=kernel_size - 1 - kernel_size // 2)  # (N, k k, H W)
-    products = torch.matmul(feat.reshape(n, channels, height * width), shifted.mT)
-    return products.sum(dim=0).reshape(channels, kernel_size, kernel_size).flip(1, 2)
+    reach = kernel_size - 1 - kernel_size // 2
+    taps = F.unfold(score_map[:, None].to(feat.dtype), kernel_size, padding=reach).flip(1)  # (N, k², H * W)
+    total: Tensor = torch.bmm(feat.flatten(2), taps.mT).sum(dim=0)
+    return total.reshape(-1, kernel_size, kernel_size)
+
+
+def conv_layer_virtual_input(
+    inputs: Tensor,  # (N, C, H, W)
+    kernel_size: tuple[int, ...],
+    stride: tuple[int, ...] = (1, 1),
+    padding: tuple[int, ...] = (0, 0),
+    dilation: tuple[int, ...] = (1, 1),
+    bias: bool = False,
+) -> Tensor:
+    """Virtual input of an ordinary convolution layer, (C * kh * kw,), or one more for the bias.
+
+    Its loss is a mean over samples (Eq. 35) of sums over the M output positions (Eq. 44 with γ = 1):
+
+        x = 1/√M Σ_k (mean of x_jk over the samples j);      the bias sees a constant 1 everywhere, which makes √M
+
+    Raises:
+        ValueError: if there is no sample or no output position.
+    """
+    sizes = zip(inputs.shape[-2:], kernel_size, stride, padding, dilation, strict=True)
+    rows, cols = ((size + 2 * pad - dilate * (kernel - 1) - 1) // step + 1 for size, kernel, step, pad, dilate in sizes)
+    if inputs.ndim != 4 or len(inputs) == 0 or rows < 1 or cols < 1:
+        raise ValueError(f"Shape mismatch: expected inputs as (N, C, H, W) with an output, got {tuple(inputs.shape)}.")
+    mean = inputs.mean(dim=0)[:, None]  # (C, 1, H, W): what every tap sees is a sum over a grid of steps `stride`
+    grid = inputs.new_ones(1, 1, rows, cols)
+    total = F.conv2d(mean, grid, padding=padding, stride=dilation, dilation=stride)
+    root = math.sqrt(rows * cols)
+    x = total[:, 0, : kernel_size[0], : kernel_size[1]].flatten() / root
+    return F.pad(x, (0, 1), value=root) if bias else x

@@ -8,6 +8,7 @@ object inside the frame, also what an occluder hides; a row is NaN where less th
 visible. With motion blur it is the box in the middle of the exposure.
 """
 
+import contextlib
 import functools
 import hashlib
 import importlib.util
@@ -16,7 +17,7 @@ import math
 import os
 import shutil
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -30,11 +31,11 @@ from pytracking.utils.types import Array, Image
 
 DEMO_VERSION = "1"
 ABSENT_BELOW = 0.01  # visible share of the object below which a frame has no box
-JPEG_QUALITY = 90
+JPEG_QUALITY = 88
 MASK_SUPERSAMPLING = 8
 MASK_FEATHER = 0.6  # standard deviation of the mask's soft edge, pixels of the photograph
 
-Progress = Callable[[str, int, int], None]  # (sequence, frames rendered, frames to render)
+Progress = Callable[[str, int, int], None]  # (sequence, frames rendered, frames of the sequence)
 
 
 @dataclass(frozen=True)
@@ -325,26 +326,23 @@ def render_demo(folder: Path, progress: Progress | None = None, names: Sequence[
     """Renders the named sequences (all by default) into `folder`; those of this version that are there are kept.
 
     A sequence appears under its name, and then in `demo.json`, once it is complete, so that a killed rendering is done
-    again. Several processes may render into the same folder. `progress` is called as (sequence, frames rendered, frames
-    to render). Raises ValueError for an unknown name, OSError where a photograph is missing or `folder` not writable.
+    again. Several processes may render into the same folder. `progress` is called after each frame as (sequence, frames
+    rendered, frames of the sequence). Raises ValueError for an unknown name, OSError where a photograph is missing or
+    `folder` cannot be written.
     """
     folder = Path(folder)
-    missing = [scene for scene in _scenes(names) if not is_rendered(folder, [scene.name])]
     folder.mkdir(parents=True, exist_ok=True)
     _remove_abandoned(folder)
-    total, done = sum(scene.num_frames for scene in missing), 0
     finished: dict[str, dict[str, Any]] = {}
-    for scene in missing:
+    for scene in _scenes(names):
+        if is_rendered(folder, [scene.name]):
+            continue
         staging = folder / f".{scene.name}.{os.getpid()}"
         shutil.rmtree(staging, ignore_errors=True)
         try:
-            for _ in _write_sequence(scene, staging):
-                done += 1
-                if progress is not None:
-                    progress(scene.name, done, total)
+            _write_sequence(scene, staging, progress)
             if not is_rendered(folder, [scene.name]):  # another process may have been faster
-                shutil.rmtree(folder / scene.name, ignore_errors=True)
-                staging.rename(folder / scene.name)
+                _put_in_place(staging, folder / scene.name)
         finally:
             shutil.rmtree(staging, ignore_errors=True)
         finished[scene.name] = _manifest_entry(scene)
@@ -363,8 +361,7 @@ def _frame_path(sequence: Path, t: int) -> Path:
     return sequence / "img" / f"{t + 1:05d}.jpg"
 
 
-def _write_sequence(scene: Scene, folder: Path) -> Iterator[int]:
-    """Writes frames and ground truth into `folder`; yields the number of frames after each."""
+def _write_sequence(scene: Scene, folder: Path, progress: Progress | None) -> None:
     _frame_path(folder, 0).parent.mkdir(parents=True)
     renderer = SceneRenderer(scene)
 
@@ -373,19 +370,31 @@ def _write_sequence(scene: Scene, folder: Path) -> Iterator[int]:
         bgr = cv2.cvtColor(frame.image, cv2.COLOR_RGB2BGR)
         jpeg = cv2.imencode(".jpg", bgr, [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY])[1]
         _frame_path(folder, t).write_bytes(jpeg.tobytes())
-        box = np.full(4, np.nan) if frame.box is None else frame.box
-        return ",".join("NaN" if math.isnan(v) else f"{v:.4f}" for v in box)
+        return "NaN,NaN,NaN,NaN" if frame.box is None else ",".join(f"{v:.4f}" for v in frame.box)
 
     rows = []
     with ThreadPoolExecutor(min(4, os.cpu_count() or 1)) as pool:  # OpenCV and NumPy work outside the interpreter lock
         try:
             for row in pool.map(write, range(scene.num_frames)):
                 rows.append(row)
-                yield len(rows)
+                if progress is not None:
+                    progress(scene.name, len(rows), scene.num_frames)
         except BaseException:
             pool.shutdown(cancel_futures=True)  # Ctrl-C and a full disk end at once, not after the last frame
             raise
     (folder / "groundtruth.txt").write_text("\n".join(rows) + "\n", encoding="ascii")
+
+
+def _put_in_place(staging: Path, final: Path) -> None:
+    old = staging.with_name(f"{staging.name}.old")
+    with contextlib.suppress(FileNotFoundError):
+        final.rename(old)
+    try:
+        staging.rename(final)
+    except OSError:
+        if not final.is_dir():  # else another process has just put the same rendering there
+            raise
+    shutil.rmtree(old, ignore_errors=True)
 
 
 def _stamp(scene: Scene) -> str:
@@ -423,7 +432,7 @@ def _write_manifest(folder: Path, finished: dict[str, dict[str, Any]]) -> None:
             "opencv": cv2.__version__,
             "numpy": np.__version__,
         },
-        "sequences": {**_read_manifest(folder), **finished},
+        "sequences": dict(sorted({**_read_manifest(folder), **finished}.items())),
     }
     staging = folder / f".demo.json.{os.getpid()}"
     staging.write_text(json.dumps(manifest, indent=1) + "\n", encoding="utf-8")

@@ -51,6 +51,7 @@ class ProgressReport:
         self._progress = Progress(
             TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn(),
             console=console, transient=True, disable=not console.is_terminal,
+            refresh_per_second=4,  # drawing takes time from the tracker that is being timed
         )  # fmt: skip
         self._sequences = self._progress.add_task("sequences", total=total)
         self._frames = self._progress.add_task("frames", total=None, visible=False) if with_frames else None

@@ -26,7 +26,7 @@ def find_parameters(tracker: str, name: str, package: str = PARAMETERS) -> Path:
     """File of one parameter set. Raises InputError, with the nearest name, where there is none."""
     known = list_parameters(tracker, package)
     if name not in known:
-        raise unknown_name(f"parameter file of tracker '{tracker}'", name, known)
+        raise unknown_name(f"{tracker} parameter file", name, known)
     return known[name]
 
 

@@ -27,7 +27,7 @@ import numpy as np
 from pytracking.evaluation.annotations import read_boxes, read_table
 from pytracking.evaluation.data import Sequence
 from pytracking.evaluation.environment import config_file
-from pytracking.evaluation.tracker import Output, Tracker
+from pytracking.evaluation.tracker import Output, Tracker, network_files
 from pytracking.utils.errors import InputError
 from pytracking.utils.files import create_atomic, temporary_beside
 
@@ -206,12 +206,13 @@ class ResultStore:
 def describe_run(tracker: Tracker) -> dict[str, Any]:
     """What determines a tracker's results, as JSON data with a hash.
 
-    Raises InputError for an unknown tracker, parameter file or device.
+    Raises InputError for an unknown tracker, parameter file or device, and for a missing network file.
     """
     params = tracker.tracker_class().params_class.from_tracker_params(tracker.get_parameters())
     _check_device(params.device)
     net = params.get("net", None)
-    network_sha256 = net.file_hash() if hasattr(net, "file_hash") else None
+    with network_files():
+        network_sha256 = net.file_hash() if hasattr(net, "file_hash") else None
     key = [FORMAT, tracker.name, params.hash(), tracker.seed, network_sha256]
     return {
         "format": FORMAT,

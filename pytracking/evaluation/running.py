@@ -115,6 +115,8 @@ def run_dataset(
     for store in stores.values():
         if store is not None and (set_aside := store.open(overwrite)):
             _say(console, f"results of other parameters were set aside: {set_aside}")
+    if debug:
+        _say(console, "debug run: existing results are ignored, and nothing is saved")
     jobs = [_Job(s, t, stores[t], overwrite, int(debug), visdom_info) for s in sequences for t in trackers]
     summary = RunSummary(len(jobs))
     workers = 0 if debug else min(threads, len(jobs))

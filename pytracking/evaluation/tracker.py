@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from time import perf_counter
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -114,9 +115,9 @@ class Tracker:
         tracker = self.create_tracker(params)
         seed = self.sequence_seed(seq.name)
         seed_everything(seed)
-        if hasattr(tracker, "seed"):
-            tracker.seed(seed)
-        tracker.initialize_features()
+        tracker.seed(seed)
+        with network_files():
+            tracker.initialize_features()
         return _track(tracker, seq, on_frame, verbose=bool(debug))
 
 
@@ -130,6 +131,17 @@ def trackerlist(
     """One tracker for each run."""
     runs = [run_ids] if run_ids is None or isinstance(run_ids, int) else list(run_ids)
     return [Tracker(name, parameter_name, run_id, display_name, **options) for run_id in runs]
+
+
+@contextlib.contextmanager
+def network_files() -> Iterator[None]:
+    """A network file that is missing, damaged or of another network is wrong input: InputError."""
+    from ltr.admin.checkpoint import CheckpointError
+
+    try:
+        yield
+    except CheckpointError as error:
+        raise InputError(str(error)) from error
 
 
 def _track(tracker: BaseTracker, seq: Sequence, on_frame: OnFrame | None, verbose: bool) -> Output:

@@ -35,6 +35,7 @@ def dimp_lite() -> DiMPParams:
         net=NetWithBackbone(architecture="dimpnet_lite0"),
         use_iou_net=False,
         scale_factors=[0.97, 1.0, 1.03],
+        target_not_found_threshold=0.1,  # the untrained maps give lower scores
     )
 
 

@@ -4,6 +4,7 @@ import os
 import numpy as np
 import pytest
 
+from ltr.admin.checkpoint import file_sha256
 from pytracking.evaluation import results as module
 from pytracking.evaluation.results import ResultStore, UnwritableError, describe_run, load_result
 from pytracking.utils.errors import InputError
@@ -46,7 +47,7 @@ def test_files(store, sequence):
 def test_run_record(store):
     store.open()
     run = json.loads((store.folder / "run.json").read_text())
-    assert run["parameters"] == {"step": 1.0, "delay": 0.0}
+    assert run["parameters"] == {"step": 1.0, "delay": 0.0, "network": ""}
     assert (run["tracker"], run["parameter_name"], run["run_id"], run["seed"]) == ("wander", "default", None, 0)
     environment = run["environment"]
     assert environment["versions"]["torch"]
@@ -91,6 +92,23 @@ def test_bad_device(tmp_path, device, monkeypatch):
     monkeypatch.setattr("torch.cuda.is_available", lambda: False)
     with pytest.raises(InputError, match="device 'cuda"):
         describe_run(DummyTracker("wander", "default", device=device, results_path=tmp_path))
+
+
+def test_missing_network_file(tmp_path, monkeypatch):
+    class Net:
+        def file_hash(self):
+            return file_sha256(tmp_path / "dimp50.pth")
+
+    original = DummyTracker.get_parameters
+
+    def parameters_with_net(self):
+        params = original(self)
+        object.__setattr__(params, "net", Net())
+        return params
+
+    monkeypatch.setattr(DummyTracker, "get_parameters", parameters_with_net)
+    with pytest.raises(InputError, match=r"dimp50\.pth does not exist"):
+        describe_run(DummyTracker("wander", "default", results_path=tmp_path))
 
 
 def test_results_without_record_are_foreign(store):

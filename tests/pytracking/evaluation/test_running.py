@@ -177,7 +177,7 @@ def test_unwritable_results(tmp_path, sequences):
         run(sequences, [wander(tmp_path / "file")])
 
 
-@pytest.mark.parametrize("threads", [0, 2])
+@pytest.mark.parametrize("threads", [0, 1])
 def test_results_that_become_unwritable_end_the_run(tmp_path, sequences, threads):
     tracker = wander(tmp_path / "results")
     run(sequences[:1], [tracker])
@@ -224,7 +224,7 @@ def test_tracker_without_scores_and_with_nan(tmp_path, sequences):
     assert names == ["a.txt", "a_info.json", "a_time.txt", "run.json"]
 
 
-@pytest.mark.parametrize("threads", [0, 2])
+@pytest.mark.parametrize("threads", [0, 1])
 def test_interrupt_keeps_what_is_finished(tmp_path, threads):
     command = [sys.executable, "-m", "tests.pytracking.dummy.interruptible", str(tmp_path), str(threads)]
     process = subprocess.Popen(

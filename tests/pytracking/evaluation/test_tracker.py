@@ -25,9 +25,7 @@ def test_results_dir_and_display_name(tmp_path, monkeypatch):
 def test_unknown_names():
     with pytest.raises(InputError, match=r"unknown tracker 'wandr'; did you mean 'wander'\?\n  known: silent, wander"):
         DummyTracker("wandr", "default").get_parameters()
-    with pytest.raises(
-        InputError, match=r"unknown parameter file of tracker 'wander' 'defalt'; did you mean 'default'"
-    ):
+    with pytest.raises(InputError, match=r"unknown wander parameter file 'defalt'; did you mean 'default'"):
         DummyTracker("wander", "defalt").get_parameters()
     with pytest.raises(InputError, match=r"known: default, slow$"):
         DummyTracker("wander", "_shared").get_parameters()
@@ -44,6 +42,17 @@ def test_run_sequence(tmp_path):
     assert output["flag"] == ["init"] + ["normal"] * 5
     assert min(output["time"]) > 0
     assert calls == [(i, 6) for i in range(1, 7)]
+
+
+@pytest.mark.parametrize("content", [None, b"", b"<html>quota exceeded</html>", b"\x80\x02garbage"])
+def test_bad_network_file_is_wrong_input(tmp_path, content, monkeypatch):
+    path = tmp_path / "net.pth"
+    if content is not None:
+        path.write_bytes(content)
+    original = DummyTracker.get_parameters
+    monkeypatch.setattr(DummyTracker, "get_parameters", lambda self: original(self).replace(network=str(path)))
+    with pytest.raises(InputError, match=r"net\.pth"):
+        DummyTracker("wander", "default").run_sequence(make_sequence(tmp_path, "s"))
 
 
 def test_time_leaves_out_reading_images(tmp_path, monkeypatch):

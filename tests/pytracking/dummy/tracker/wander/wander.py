@@ -2,11 +2,13 @@
 
 import time
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, ClassVar
 
 import numpy as np
 import torch
 
+from ltr.admin.checkpoint import read_checkpoint
 from pytracking.tracker.base import BaseTracker
 from pytracking.utils.params import TypedParams
 
@@ -15,10 +17,15 @@ from pytracking.utils.params import TypedParams
 class WanderParams(TypedParams):
     step: float = 1.0  # pixels a frame
     delay: float = 0.0  # seconds a frame
+    network: str = ""  # a file to be read as a network
 
 
 class Wander(BaseTracker):
     params_class: ClassVar[type[TypedParams]] = WanderParams
+
+    def initialize_features(self) -> None:
+        if self.params.network:
+            read_checkpoint(Path(self.params.network))
 
     def initialize(self, image: np.ndarray, info: dict[str, Any]) -> dict[str, Any]:
         self.box = torch.tensor(info["init_bbox"])

@@ -1,0 +1,159 @@
+"""The DiMP family on the embedded lite model, on real video.
+
+    python benchmarks/lite_family.py tune     online step length of BGD and of RLS, the same grid for both
+    python benchmarks/lite_family.py table    all seven family members
+
+Needs OTB sequences under the setting otb_path (or PYTRACKING_OTB_PATH); those that are there are used, unless
+--sequences names some. Results are kept below results/benchmarks and reused, so an interrupted run goes on where it
+stopped. Each process gets one torch thread. Tables go to the terminal and, as JSON and Markdown, beside the results.
+"""
+
+import argparse
+import json
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from rich.console import Console
+from rich.table import Table
+
+from pytracking.analysis.metrics import INVALID_FRAMES, score_sequence
+from pytracking.evaluation.data import SequenceList
+from pytracking.evaluation.datasets import get_dataset
+from pytracking.evaluation.running import run_dataset
+from pytracking.evaluation.tracker import Tracker
+from pytracking.utils.errors import InputError
+
+FAMILY = (
+    *("dimp_lite", "dimp_lite_star", "bgd_dimp_lite"),
+    *("bgd_dimp_lite_sm", "bgd_dimp_lite_mm", "bgd_dimp_lite_fm", "rls_dimp_lite"),
+)
+STEP_GRID = (1e-3, 3e-3, 1e-2, 3e-2, 1e-1)
+LONG_VIDEO = 500  # frames
+
+
+class SteppedTracker(Tracker):
+    """A parameter file with another online step length; its results have a folder of their own."""
+
+    step_length: float
+
+    @property
+    def results_dir(self) -> Path:
+        return super().results_dir.with_name(f"{super().results_dir.name}_step{self.step_length:g}")
+
+    def get_parameters(self) -> Any:
+        return super().get_parameters().replace(online_step_length=self.step_length)  # type: ignore[union-attr]
+
+
+@dataclass(frozen=True)
+class Scores:
+    """Scores of one tracker: (runs, sequences) each."""
+
+    auc: np.ndarray
+    precision: np.ndarray
+
+
+def sequences(names: list[str] | None) -> SequenceList:
+    dataset = get_dataset("otb")
+    if names:
+        return dataset[names]
+    present = []
+    for sequence in dataset:
+        try:
+            sequence.check()
+            present.append(sequence)
+        except InputError:
+            continue
+    if not present:
+        raise SystemExit("expected OTB sequences below otb_path, found none; set it in configs/local.toml")
+    return SequenceList(present)
+
+
+def run_and_score(groups: dict[str, list[Tracker]], dataset: SequenceList, threads: int) -> dict[str, Scores]:
+    trackers = [tracker for group in groups.values() for tracker in group]
+    summary = run_dataset(dataset, trackers, threads=threads)
+    if summary.exit_status:
+        raise SystemExit(summary.exit_status)
+    return {name: score_runs(group, dataset) for name, group in groups.items()}
+
+
+def score_runs(trackers: list[Tracker], dataset: SequenceList) -> Scores:
+    scores = [
+        [
+            score_sequence(
+                np.loadtxt(tracker.results_dir / f"{sequence.name}.txt", ndmin=2),
+                sequence.ground_truth_rect,
+                INVALID_FRAMES["otb"],
+            )
+            for sequence in dataset
+        ]
+        for tracker in trackers
+    ]
+    return Scores(
+        np.array([[score.auc for score in run] for run in scores]),
+        np.array([[score.precision for score in run] for run in scores]),
+    )
+
+
+def rows_of(scores: dict[str, Scores], dataset: SequenceList) -> tuple[list[str], list[list[str]]]:
+    long = np.array([len(sequence) >= LONG_VIDEO for sequence in dataset])
+    header = ["tracker", "AUC", "precision", f"AUC, {long.sum()} of {LONG_VIDEO}+ frames", *dataset.names]
+    rows = []
+    for name, score in scores.items():
+        mean = score.auc.mean(axis=1)
+        spread = f" ± {mean.std(ddof=1):.3f}" if len(mean) > 1 else ""
+        long_auc = f"{score.auc[:, long].mean():.3f}" if long.any() else ""
+        each = [f"{value:.3f}" for value in score.auc.mean(axis=0)]
+        rows.append([name, f"{mean.mean():.3f}{spread}", f"{score.precision.mean():.3f}", long_auc, *each])
+    return header, rows
+
+
+def report(title: str, scores: dict[str, Scores], dataset: SequenceList, folder: Path) -> None:
+    header, rows = rows_of(scores, dataset)
+    table = Table(*header, title=title)
+    for row in rows:
+        table.add_row(*row)
+    Console(width=max(160, Console().width)).print(table)
+    markdown = [header, ["---"] * len(header), *rows]
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / f"{title}.md").write_text("".join(f"| {' | '.join(row)} |\n" for row in markdown))
+    plain = {name: {"auc": s.auc.tolist(), "precision": s.precision.tolist()} for name, s in scores.items()}
+    (folder / f"{title}.json").write_text(json.dumps({"sequences": dataset.names, "scores": plain}, indent=1))
+    print(f"written: {folder / title}.md and .json")
+
+
+def tuning_groups(runs: range, results: Path) -> dict[str, list[Tracker]]:
+    groups: dict[str, list[Tracker]] = {}
+    for name in ("bgd_dimp_lite", "rls_dimp_lite"):
+        for step_length in STEP_GRID:
+            trackers = []
+            for run in runs:
+                tracker = SteppedTracker("dimp", name, run, results_path=results)
+                tracker.step_length = step_length
+                trackers.append(tracker)
+            groups[f"{name} {step_length:g}"] = list(trackers)
+    return groups
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("task", choices=("tune", "table"))
+    parser.add_argument("--runs", type=int, default=3, help="seeds of each tracker (default: 3)")
+    parser.add_argument("--threads", type=int, default=os.cpu_count() or 1, help="processes (default: one a core)")
+    parser.add_argument("--sequences", nargs="+", help="sequences of OTB (default: those that are there)")
+    parser.add_argument("--results", type=Path, default=Path("results/benchmarks"), help="where results are kept")
+    args = parser.parse_args()
+    dataset = sequences(args.sequences)
+    if args.task == "tune":
+        groups = tuning_groups(range(args.runs), args.results)
+    else:
+        groups = {
+            name: [Tracker("dimp", name, run, results_path=args.results) for run in range(args.runs)] for name in FAMILY
+        }
+    report(f"lite_family_{args.task}", run_and_score(groups, dataset, args.threads), dataset, args.results)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,88 @@
+"""Pure functions on the small and large symmetric matrices of recursive least squares."""
+
+import math
+
+import torch
+from torch import Tensor
+
+
+def discounted(
+    rows: Tensor,  # (b, dim), oldest first
+    beta: float,
+) -> Tensor:
+    """Rows √βᵇ⁻ⁱ x_i, i = 1 … b: their plain sum of outer products is that of b forgetting steps, one per row."""
+    if beta == 1 or len(rows) == 1:
+        return rows
+    age = torch.arange(len(rows) - 1, -1, -1, dtype=rows.dtype, device=rows.device)
+    return rows * (beta ** (age / 2))[:, None]
+
+
+def downdate_(
+    P: Tensor,  # (dim, dim), changed in place
+    rows: Tensor,  # (b, dim)
+    beta: float = 1.0,
+) -> float:
+    """Take the rows into P: Eq. 18 and 19 for b = 1, the same for b > 1 by the Woodbury identity.
+
+        P_{n+b} = β⁻ᵇ P_n − Zᵀ Z,      Z = L⁻¹ X β⁻ᵇ P_n,      L Lᵀ = I + X β⁻ᵇ P_n Xᵀ,      X = discounted(rows)
+
+    Returns the smallest pivot of that Cholesky factorization, 1 + β⁻¹ xᵀ P x for b = 1. It is at least 1 for every
+    positive definite P. If it is not (or not a number), P is left as it was. The pivot is the only host read.
+    """
+    count, growth = len(rows), beta ** -len(rows)
+    work = torch.promote_types(P.dtype, torch.float32)
+    X = discounted(rows, beta)
+    gain = (X @ P).to(work) * growth
+    gram = gain @ X.to(work).mT
+    gram.diagonal().add_(1)
+    if count == 1:
+        pivot = float(gram)
+        factor = gain / math.sqrt(pivot) if pivot > 0 else gain
+    else:
+        root, info = torch.linalg.cholesky_ex(gram)
+        pivot = float(torch.where(info == 0, root.diagonal().min().square(), math.nan))
+        factor = torch.linalg.solve_triangular(root, gain, upper=False)
+    if not pivot >= 1 - 4 * torch.finfo(work).eps:
+        return pivot
+    factor = factor.to(P.dtype)
+    if count == 1:  # the outer product of one vector keeps P symmetric to the last bit
+        P.addr_(factor[0], factor[0], beta=growth, alpha=-1)
+    else:
+        P.addmm_(factor.mT, factor, beta=growth, alpha=-1)
+        P.copy_((P + P.mT) / 2)
+    return max(pivot, 1.0)
+
+
+def add_ridge_(
+    P: Tensor,  # (dim, dim), changed in place
+    ridge: float,
+) -> None:
+    """P ← (P⁻¹ + ridge I)⁻¹, written as (I + ridge P)⁻¹ P, which needs no inverse of a small P."""
+    wide = P.to(torch.promote_types(P.dtype, torch.float32))
+    eye = torch.eye(len(P), dtype=wide.dtype, device=P.device)
+    renewed = torch.linalg.solve(eye + ridge * wide, wide)
+    P.copy_((renewed + renewed.mT) / 2)
+
+
+def orthonormal_rows(
+    rows: Tensor,  # (b, dim) float64: squares of singular values must be resolved
+    cutoff: float,
+) -> Tensor:
+    """Orthonormal basis (k ≤ b, dim) of what the rows span with singular values above `cutoff`, strongest first."""
+    if len(rows) == 1:
+        norm = float(torch.linalg.vector_norm(rows))
+        return rows / norm if norm > cutoff else rows[:0]
+    power, vectors = torch.linalg.eigh(rows @ rows.mT)
+    strong = power > cutoff**2
+    mix = (vectors[:, strong] / power[strong].sqrt()).flip(1)
+    basis: Tensor = mix.mT @ rows
+    return basis
+
+
+def polished(
+    basis: Tensor,  # (k, dim), nearly orthonormal
+) -> Tensor:
+    """One Newton–Schulz step, 3/2 Q − 1/2 Q Qᵀ Q, towards the nearest orthonormal basis; squares the defect of Q."""
+    wide = basis.double()
+    defect = wide @ wide.mT - torch.eye(len(wide), dtype=wide.dtype, device=wide.device)
+    return basis - (defect / 2).to(basis.dtype) @ basis
