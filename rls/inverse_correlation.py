@@ -1,249 +1,21 @@
-"""The inverse correlation matrix P_n of a stream of inputs x_1, x_2, … (Eq. 13, 18, 19, 30).
+"""The inverse correlation matrix P_n of a stream of inputs x_1, x_2, … (Eq. 13, 18, 19, 30), in two forms.
 
-    Φ_n = Σ_i βⁿ⁻ⁱ x_i x_iᵀ + δ_n I,      P_n = Φ_n⁻¹,      P_0 = I/δ,      δ_n = δ βⁿ
-
-`DenseInverseCorrelation` stores P_n, `LowRankInverseCorrelation` only its action on the span of the inputs. Outside of
-that span P_n is the multiple `scale` = 1/δ_n of the identity.
-
-Wind-up: with β < 1 the ridge δ_n fades, and 1/δ_n would overflow on an endless stream. When δ_n falls below δ √ε (ε:
-rounding unit of the dtype), 3 δ_n I is added to Φ_n. The equation above goes on to hold, with this larger δ_n, and
-forgetting goes on, but no eigenvalue of P_n exceeds 1/(δ √ε), and half of the digits remain for what P_n has learnt.
+`DenseInverseCorrelation` stores P_n, `LowRankInverseCorrelation` its action on the span of the inputs: outside of that
+span P_n is a multiple of the identity.
 """
 
 import math
-import warnings
-from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from rls.checks import (
-    check_at_least_one,
-    check_choice,
-    check_device,
-    check_dtype,
-    check_forgetting_factor,
-    check_last_dim,
-    check_positive,
-    check_real_floating,
-)
+from rls.base import InverseCorrelation
+from rls.checks import check_at_least_one, check_choice
 from rls.matrices import add_ridge_, downdate_, orthonormal_rows, polished
 
-RIDGE_RENEWAL = 4.0  # growth of δ_n at a renewal: large enough for the O(dim³) of the dense form to be rare
-NOVELTY = 4.0  # a residual of less than this many rounding units of its input is rounding, not a new direction
-
-
-class PositiveDefinitenessError(ArithmeticError):
-    """P is no longer positive definite and could not be repaired."""
-
-
-class PositiveDefinitenessWarning(RuntimeWarning):
-    """P was no longer positive definite and has been repaired."""
-
-
-class InverseCorrelation(ABC):
-    """What both forms of P share: validation, block and ridge bookkeeping, the watch over positive definiteness.
-
-    Args:
-        dim: length of an input.
-        delta: regularizer δ > 0; P_0 = I/δ.
-        beta: forgetting factor β in (0, 1], one forgetting step per input.
-        dtype: storage type of P.
-        device: device of P, torch's default device by default.
-
-    Raises:
-        ValueError: if a number is out of its range, or 1/δ overflows the dtype.
-        TypeError: if the dtype is not a real floating-point type.
-    """
-
-    def __init__(
-        self, dim: int, delta: float, beta: float, dtype: torch.dtype, device: torch.device | str | None
-    ) -> None:
-        self.dim = check_at_least_one("dim", dim)
-        self.delta = check_positive("delta", delta)
-        self.beta = check_forgetting_factor(beta)
-        self.dtype = check_dtype(dtype)
-        self.device = torch.empty(0, device=device).device  # "cuda" becomes "cuda:0", as tensors report it
-        self.num_updates = 0
-        self._ridge = self.delta
-        self._max_block = self.dim
-        finfo = torch.finfo(dtype)
-        smallest = 4 / finfo.max
-        if self.delta < smallest:
-            raise ValueError(f"Expected delta of at least {smallest:.1e} for {dtype}, got {delta}: use a wider dtype.")
-        self._ridge_floor = max(self.delta * finfo.eps**0.5, smallest)
-
-    @property
-    def scale(self) -> float:
-        """c_n = 1/δ_n, the eigenvalue of P_n in every direction that no input had."""
-        return 1 / self._ridge
-
-    @torch.no_grad()
-    def update(
-        self,
-        x: Tensor,  # (dim,) or (b, dim), oldest first
-    ) -> None:
-        """Take one input into P (Eq. 18, 19), or b of them at once with the result of b single updates.
-
-        With β < 1 every row of a block is one forgetting step, exactly as in the sequence of its rows.
-
-        Raises:
-            ValueError: on a wrong shape, device, or an input that is not finite; P is unchanged then.
-            PositiveDefinitenessError: if P lost positive definiteness beyond repair.
-        """
-        rows = self.checked_rows(x)
-        for block in self.blocks(len(rows)):
-            self._absorb(rows[block])
-
-    def apply(
-        self,
-        g: Tensor,  # (..., dim)
-    ) -> Tensor:
-        """g P, of the shape and dtype of g, computed in the dtype of P (float32 at least for the low-rank form).
-
-        Raises:
-            ValueError: on a wrong shape or device.
-        """
-        check_last_dim("g", g, self.dim, "(..., dim)")
-        check_real_floating("g", g)
-        check_device("g", g, self.device)
-        return self._apply(g.reshape(-1, self.dim)).to(g.dtype).reshape(g.shape)
-
-    def reset(self) -> None:
-        """Forget everything: P = I/δ."""
-        self._ridge = self.delta
-        self.num_updates = 0
-        self._reset()
-
-    @abstractmethod
-    def to_dense(self) -> Tensor:
-        """P as a (dim, dim) matrix of its dtype."""
-
-    @abstractmethod
-    def smallest_eigenvalue(self) -> float:
-        """Smallest eigenvalue of P as stored, in float64: the full diagnosis of positive definiteness."""
-
-    def state_dict(self) -> dict[str, Any]:
-        """Copy of the whole state: numbers and tensors."""
-        return {
-            "dim": self.dim,
-            "delta": self.delta,
-            "beta": self.beta,
-            "num_updates": self.num_updates,
-            "ridge": self._ridge,
-            **self._tensors(),
-        }
-
-    def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Restore what `state_dict` returned, onto the device and dtype of this object.
-
-        Raises:
-            ValueError: if the state is of another class, dim, delta or beta; nothing is changed then.
-        """
-        expected = self.state_dict().keys()
-        if state.keys() != expected:
-            raise ValueError(f"State mismatch: expected the keys {sorted(expected)}, got {sorted(state)}.")
-        for name in ("dim", "delta", "beta"):
-            if state[name] != getattr(self, name):
-                raise ValueError(f"State mismatch: expected {name} = {getattr(self, name)}, got {state[name]}.")
-        self._load_tensors(state)
-        self.num_updates = state["num_updates"]
-        self._ridge = state["ridge"]
-
-    def checked_rows(
-        self,
-        x: Tensor,  # (dim,) or (b, dim)
-    ) -> Tensor:
-        """x as rows (b, dim) of the dtype of P.
-
-        Raises:
-            ValueError: on a wrong shape, device, or numbers that are not finite.
-        """
-        if x.ndim > 2:
-            raise ValueError(f"Shape mismatch: expected x as (dim,) or (b, dim), got {tuple(x.shape)}.")
-        check_last_dim("x", x, self.dim, "(dim,) or (b, dim)")
-        check_real_floating("x", x)
-        check_device("x", x, self.device)
-        rows = x.detach().reshape(-1, self.dim).to(self.dtype)
-        if not math.isfinite(self._norm(rows)):
-            raise ValueError(f"Expected finite numbers in x, got NaN, infinity or more than {self.dtype} can hold.")
-        return rows
-
-    def blocks(self, count: int) -> Iterator[slice]:
-        """Parts of a block of `count` rows to absorb one after the other; none spans a renewal of the ridge."""
-        start = 0
-        while start < count:
-            stop = min(count, start + self._max_block, start + self._steps_to_renewal())
-            yield slice(start, stop)
-            start = stop
-
-    @property
-    def _work_dtype(self) -> torch.dtype:
-        return torch.promote_types(self.dtype, torch.float32)
-
-    def _norm(self, rows: Tensor) -> float:
-        return float(torch.linalg.vector_norm(rows, dtype=self._work_dtype))
-
-    def _steps_to_renewal(self) -> int:
-        """Updates after which the ridge is below its floor, at least 1."""
-        if self.beta == 1:
-            return self._max_block
-        return max(1, math.ceil(math.log(self._ridge_floor / self._ridge) / math.log(self.beta)))
-
-    def _absorb(self, rows: Tensor) -> None:
-        pivot = self._downdate(rows)
-        if not pivot >= 1:
-            if len(rows) > 1:  # one by one, so that only the offending input is repaired and reported
-                for index in range(len(rows)):
-                    self._absorb(rows[index : index + 1])
-                return
-            self._recover(rows, pivot)
-        self.num_updates += len(rows)
-        self._ridge *= self.beta ** len(rows)
-        if self._ridge < self._ridge_floor:
-            self._add_ridge((RIDGE_RENEWAL - 1) * self._ridge)
-            self._ridge *= RIDGE_RENEWAL
-
-    def _recover(self, row: Tensor, pivot: float) -> None:
-        """Repair P, then take the input in; fail with the numbers where that does not help."""
-        numbers = (
-            f"at update {self.num_updates + 1}: 1 + xᵀPx/β = {pivot:.6g}, expected at least 1 "
-            f"(|x| = {self._norm(row):.6g}, 1/δ_n = {self.scale:.6g}, "
-            f"dim = {self.dim}, {self.dtype})"
-        )
-        if self._repair(row, pivot) and (pivot := self._downdate(row)) >= 1:
-            message = f"P was not positive definite {numbers}; repaired."
-            warnings.warn(message, PositiveDefinitenessWarning, stacklevel=5)
-            return
-        raise PositiveDefinitenessError(
-            f"P lost positive definiteness {numbers}; after the repair 1 + xᵀPx/β = {pivot:.6g}. "
-            "Call reset(), and use a larger delta, inputs of smaller norm or a wider dtype."
-        )
-
-    @abstractmethod
-    def _downdate(self, rows: Tensor) -> float:
-        """Take rows (b, dim) into P; returns the smallest pivot. Below 1 (or not a number), P is unchanged."""
-
-    @abstractmethod
-    def _repair(self, row: Tensor, pivot: float) -> bool:
-        """Make P positive definite again, larger rather than smaller; False where nothing sensible can be done."""
-
-    @abstractmethod
-    def _add_ridge(self, ridge: float) -> None: ...
-
-    @abstractmethod
-    def _apply(self, G: Tensor) -> Tensor: ...
-
-    @abstractmethod
-    def _reset(self) -> None: ...
-
-    @abstractmethod
-    def _tensors(self) -> dict[str, Tensor]: ...
-
-    @abstractmethod
-    def _load_tensors(self, state: Mapping[str, Any]) -> None: ...
+NOVELTY = 10.0  # a residual of less than this many rounding units of its input is rounding, not a new direction
 
 
 class DenseInverseCorrelation(InverseCorrelation):
@@ -314,8 +86,9 @@ class LowRankInverseCorrelation(InverseCorrelation):
     input inside the span needs no new column, so there are never more than dim of them.
 
     Rounding of Q alone could still push an eigenvalue of P below zero where M is below ε c. Hence P is applied with
-    (1 − η) c I − M in place of c I − M, η = 2 ε: the singular values of U stay strictly below √c, the smallest
-    eigenvalue of P above zero, and P g changes by at most η c |g|, what a rounding of g does as well.
+    (1 − η) c I − M in place of c I − M: the singular values of U stay strictly below √c, the smallest eigenvalue of P
+    above zero. P g changes by at most η c |g|, little more than a rounding of g does. η = ε (1 + √r / 2), because the
+    defects of r rows add up like a random walk: to about ε √r / 5, as measured.
 
     `max_rank` bounds the columns. When they are full, the half of them is kept that P knows best: the eigenvectors of
     the core with the smallest eigenvalues, i.e. the largest singular values of U. In the directions that are dropped P
@@ -346,9 +119,6 @@ class LowRankInverseCorrelation(InverseCorrelation):
         device: torch.device | str | None = None,
     ) -> None:
         super().__init__(dim, delta, beta, dtype, device)
-        self._rank: int
-        self._basis: Tensor  # (capacity, dim); the first `rank` rows are Q
-        self._core: Tensor  # (capacity, capacity) float64; the first `rank` rows and columns are M
         self.max_rank = None if max_rank is None else check_at_least_one("max_rank", max_rank)
         self._bound = dim if max_rank is None else min(max_rank, dim)
         if self._bound < dim:
@@ -389,7 +159,8 @@ class LowRankInverseCorrelation(InverseCorrelation):
 
     def _clamped_scale(self) -> float:
         """(1 − η) c, the bound of the squared singular values of U."""
-        return (1 - 2 * torch.finfo(self.dtype).eps) * self._complement_scale()
+        eta = torch.finfo(self.dtype).eps * (1 + math.sqrt(self._rank) / 2)
+        return (1 - eta) * self._complement_scale()
 
     def _squared_columns(self) -> Tensor:
         """(1 − η) c I − M (r, r): UᵀU in the coordinates of the basis."""
@@ -409,15 +180,17 @@ class LowRankInverseCorrelation(InverseCorrelation):
         self,
         rows: Tensor,  # (b, dim)
     ) -> Tensor:
-        """Coordinates (b, r) of the rows in the basis, once it has been extended by their new directions."""
-        rows, Q = rows.double(), self.basis.double()
+        """Coordinates (b, r) of the rows, in float64, once the basis has been extended by their new directions."""
+        Q, rows = self.basis.to(self._work_dtype), rows.to(self._work_dtype)
         inside = rows @ Q.mT
         new = self._new_directions(rows, inside, Q)
+        if len(new) == 0:
+            return inside.double()
         if self._rank + len(new) > self._bound:
             self._compress()
             return self._coordinates(rows)
         self._append(new)
-        return torch.cat((inside, rows @ new.mT), dim=1) if len(new) else inside
+        return torch.cat((inside, rows @ new.mT), dim=1).double()
 
     def _new_directions(
         self,
@@ -428,9 +201,10 @@ class LowRankInverseCorrelation(InverseCorrelation):
         """Orthonormal (k, dim), orthogonal to the basis: what the rows add to its span.
 
         Gram–Schmidt, done twice: the first pass leaves errors along Q that are as large as a small residual, the second
-        pass removes them, and what it shortens by half or more has been nothing but such errors. In float64, because
-        the residual of correlated inputs is a small difference of large numbers.
+        pass removes them, and what it shortens by half or more has been nothing but such errors.
         """
+        if self._rank == self.dim:
+            return rows[:0]
         norms = torch.linalg.vector_norm(rows, dim=1, keepdim=True).clamp_min(torch.finfo(rows.dtype).tiny)
         residual = torch.addmm(rows, inside, Q, alpha=-1) / norms
         new = orthonormal_rows(residual, NOVELTY * torch.finfo(self.dtype).eps)[: self.dim - self._rank]
@@ -439,37 +213,39 @@ class LowRankInverseCorrelation(InverseCorrelation):
         return new
 
     def _append(self, new: Tensor) -> None:
-        old, self._rank = self._rank, self._rank + len(new)
-        if self._rank > len(self._basis):
-            self._reserve(min(max(2 * len(self._basis), self._rank), self._bound))
-        self._basis[old : self._rank] = new
-        self.core[old:] = 0
-        self.core[:, old:] = 0
-        self.core.diagonal()[old:] = self.scale
+        old, rank = self._rank, self._rank + len(new)
+        if rank > len(self._basis):
+            basis, core = self.basis, self.core
+            self._allocate(min(max(2 * len(self._basis), rank), self._bound))
+            self._basis[:old], self._core[:old, :old] = basis, core
+        self._basis[old:rank] = new
+        self._core[old:rank, :rank] = 0
+        self._core[:old, old:rank] = 0
+        self._core.diagonal()[old:rank] = self.scale
+        self._rank = rank
 
-    def _reserve(self, capacity: int) -> None:
-        basis = torch.empty(capacity, self.dim, dtype=self.dtype, device=self.device)
-        core = torch.empty(capacity, capacity, dtype=torch.float64, device=self.device)
-        used = len(self._basis)
-        basis[:used], core[:used, :used] = self._basis, self._core
-        self._basis, self._core = basis, core
+    def _allocate(self, capacity: int) -> None:
+        self._basis = torch.empty(capacity, self.dim, dtype=self.dtype, device=self.device)
+        self._core = torch.empty(capacity, capacity, dtype=torch.float64, device=self.device)
 
     def _compress(self) -> None:
         """Keep the best known directions, free half of the columns; what is dropped returns to P_0 = I/δ."""
         if self._ridge < self.delta:
-            self._add_ridge(self.delta - self._ridge)
-            self._ridge = self.delta
+            self._renew_ridge(self.delta)
         self._keep(self._bound - self._max_block)
 
     def _keep(self, count: int) -> None:
-        """Rotate the basis to eigenvectors of the core and keep the `count` with the smallest eigenvalues of P."""
+        """Rotate the basis to eigenvectors of the core and keep the `count` with the smallest eigenvalues of P.
+
+        An eigenvalue below the rounding unit of float64 says nothing; P forgets such a direction rather than trust it.
+        """
         eigenvalues, vectors = torch.linalg.eigh(self.core)
         kept = vectors[:, :count]
         self._rank = kept.shape[1]
         Q = kept.mT.to(self._work_dtype) @ self._basis[: len(vectors)].to(self._work_dtype)
         self._basis[: self._rank] = polished(Q)
-        floor = torch.finfo(torch.float64).eps * self.scale
-        self.core.copy_(eigenvalues[:count].clamp(floor, self.scale).diag())
+        known = eigenvalues > torch.finfo(torch.float64).eps * self.scale
+        self.core.copy_(eigenvalues.where(known, self.scale)[:count].diag())
 
     def _repair(self, row: Tensor, pivot: float) -> bool:
         if not (self.core.isfinite().all() and self.basis.isfinite().all()):
@@ -481,10 +257,8 @@ class LowRankInverseCorrelation(InverseCorrelation):
         add_ridge_(self.core, ridge)
 
     def _reset(self) -> None:
-        self._rank = 0
-        capacity = min(32, self._bound)
-        self._basis = torch.empty(capacity, self.dim, dtype=self.dtype, device=self.device)
-        self._core = torch.empty(capacity, capacity, dtype=torch.float64, device=self.device)
+        self._rank: int = 0
+        self._allocate(min(32, self._bound))
 
     def _tensors(self) -> dict[str, Tensor]:
         return {"basis": self.basis.clone(), "core": self.core.clone()}
@@ -493,10 +267,8 @@ class LowRankInverseCorrelation(InverseCorrelation):
         rank = len(state["basis"])
         if rank > self._bound:
             raise ValueError(f"State mismatch: expected at most {self._bound} columns, got {rank}: raise max_rank.")
-        self._reset()
+        self._allocate(min(max(32, rank), self._bound))
         self._rank = rank
-        if rank > len(self._basis):
-            self._reserve(rank)
         self.basis.copy_(state["basis"])
         self.core.copy_(state["core"])
 

@@ -42,13 +42,15 @@ def downdate_(
         root, info = torch.linalg.cholesky_ex(gram)
         pivot = float(torch.where(info == 0, root.diagonal().min().square(), math.nan))
         factor = torch.linalg.solve_triangular(root, gain, upper=False)
-    if not pivot >= 1 - 4 * torch.finfo(work).eps:
-        return pivot
+    if not 1 - 4 * torch.finfo(work).eps <= pivot < math.inf:
+        return min(pivot, math.nan)
     factor = factor.to(P.dtype)
-    if count == 1:  # the outer product of one vector keeps P symmetric to the last bit
-        P.addr_(factor[0], factor[0], beta=growth, alpha=-1)
+    if growth != 1:
+        P.mul_(growth)
+    if count == 1:  # element by element, which unlike BLAS keeps P symmetric to the last bit
+        P.addcmul_(factor.mT, factor, value=-1)
     else:
-        P.addmm_(factor.mT, factor, beta=growth, alpha=-1)
+        P.addmm_(factor.mT, factor, alpha=-1)
         P.copy_((P + P.mT) / 2)
     return max(pivot, 1.0)
 
@@ -65,18 +67,18 @@ def add_ridge_(
 
 
 def orthonormal_rows(
-    rows: Tensor,  # (b, dim) float64: squares of singular values must be resolved
+    rows: Tensor,  # (b, dim)
     cutoff: float,
 ) -> Tensor:
     """Orthonormal basis (k ≤ b, dim) of what the rows span with singular values above `cutoff`, strongest first."""
     if len(rows) == 1:
         norm = float(torch.linalg.vector_norm(rows))
         return rows / norm if norm > cutoff else rows[:0]
-    power, vectors = torch.linalg.eigh(rows @ rows.mT)
+    wide = rows.double()  # squares of singular values need twice the digits
+    power, vectors = torch.linalg.eigh(wide @ wide.mT)
     strong = power > cutoff**2
-    mix = (vectors[:, strong] / power[strong].sqrt()).flip(1)
-    basis: Tensor = mix.mT @ rows
-    return basis
+    basis: Tensor = (vectors[:, strong] / power[strong].sqrt()).flip(1).mT @ wide
+    return basis.to(rows.dtype)
 
 
 def polished(

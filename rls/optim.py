@@ -9,8 +9,9 @@ import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
+from rls.base import InverseCorrelation
 from rls.checks import check_choice, check_forgetting_factor, check_non_negative, check_positive
-from rls.inverse_correlation import InverseCorrelation, make_inverse_correlation
+from rls.inverse_correlation import make_inverse_correlation
 from rls.virtual_input import conv_layer_virtual_input, linear_virtual_input
 
 Layer = nn.Linear | nn.Conv2d
@@ -207,6 +208,9 @@ class RLSSGD(Optimizer):
         groups = [{"model": model}] if isinstance(model, nn.Module) else [dict(group) for group in model]
         defaults = {"lr": lr, "delta": delta, "beta": beta, "momentum": momentum, "weight_decay": weight_decay}
         super().__init__(groups, defaults)
+        if self._input_modules:
+            foreign = ", ".join(map(str, self._input_modules))
+            raise ValueError(f"Expected input_modules for layers of the model that are trained, got one for {foreign}.")
 
     def add_param_group(self, param_group: dict[str, Any]) -> None:
         """Add `{"model": module, ...}` with the group's own options."""
@@ -232,7 +236,7 @@ class RLSSGD(Optimizer):
             bias = None
         dim = weight[0].numel() + (bias is not None)
         dtype = self._dtype or torch.promote_types(weight.dtype, torch.float32)
-        tap = InputTap(layer, self._input_modules.get(layer, layer), bias is not None)
+        tap = InputTap(layer, self._input_modules.pop(layer, layer), bias is not None)
         P = make_inverse_correlation(self._estimator, dim, delta, beta, self._max_rank, dtype, weight.device)
         self.layers.append(PreconditionedLayer(name, weight, bias, tap, P))
 
@@ -242,6 +246,19 @@ class RLSSGD(Optimizer):
         decay = {parameter: group["weight_decay"] for group in self.param_groups for parameter in group["params"]}
         for layer in self.layers:
             layer.precondition(decay[layer.weight] if self._decay_before else 0.0)
+
+    @torch.no_grad()
+    def descend(self) -> None:
+        """Second half of `step`: clip the gradients, move the parameters."""
+        if self._max_grad_norm is not None:
+            every = [parameter for group in self.param_groups for parameter in group["params"]]
+            nn.utils.clip_grad_norm_(every, self._max_grad_norm)
+        decayed = {p for layer in self.layers for p in (layer.weight, layer.bias)} if self._decay_before else set()
+        for group in self.param_groups:
+            for parameter in group["params"]:
+                if parameter.grad is not None:
+                    decay = 0.0 if parameter in decayed else group["weight_decay"]
+                    sgd_step_(parameter, self.state[parameter], group["lr"], group["momentum"], decay)
 
     @torch.no_grad()
     def step(self, closure: Callable[[], float] | None = None) -> float | None:  # type: ignore[override]
@@ -255,15 +272,7 @@ class RLSSGD(Optimizer):
             with torch.enable_grad():
                 loss = closure()
         self.precondition()
-        if self._max_grad_norm is not None:
-            every = [parameter for group in self.param_groups for parameter in group["params"]]
-            nn.utils.clip_grad_norm_(every, self._max_grad_norm)
-        decayed = {p for layer in self.layers for p in (layer.weight, layer.bias)} if self._decay_before else set()
-        for group in self.param_groups:
-            for parameter in group["params"]:
-                if parameter.grad is not None:
-                    decay = 0.0 if parameter in decayed else group["weight_decay"]
-                    sgd_step_(parameter, self.state[parameter], group["lr"], group["momentum"], decay)
+        self.descend()
         return loss
 
     def remove_hooks(self) -> None:

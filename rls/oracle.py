@@ -14,10 +14,7 @@ def correlation(
 ) -> Tensor:
     """Φ_n = Σ_i βⁿ⁻ⁱ x_i x_iᵀ + δ βⁿ I (Eq. 13), (p, p)."""
     X = inputs.double()
-    total = delta * torch.eye(X.shape[1], dtype=X.dtype)
-    for x in X:
-        total = beta * total + torch.outer(x, x)
-    return total
+    return (X.mT * _weights(len(X), beta)) @ X + delta * beta ** len(X) * torch.eye(X.shape[1], dtype=X.dtype)
 
 
 def inverse_correlation(
@@ -51,8 +48,7 @@ def normal_equations(
     """Batch solution W_n (q, p) of Σ_i βⁿ⁻ⁱ |W x_i − y_i|² + δ βⁿ |W − W_0|² → min (Eq. 5, 13)."""
     X, Y = inputs.double(), targets.double()
     prior = torch.zeros(Y.shape[1], X.shape[1], dtype=X.dtype) if weight is None else weight.double()
-    weights = beta ** torch.arange(len(X) - 1, -1, -1, dtype=X.dtype)
-    moments = (Y.mT * weights) @ X + delta * beta ** len(X) * prior
+    moments = (Y.mT * _weights(len(X), beta)) @ X + delta * beta ** len(X) * prior
     solution: Tensor = torch.linalg.solve(correlation(X, delta, beta), moments.mT)
     return solution.mT
 
@@ -78,3 +74,9 @@ def conv_virtual_input(
     if num_samples is None:
         num_samples = max(1, sum(bool(sample_map.any()) for sample_map in weight_map))
     return total / math.sqrt(num_samples * positions)
+
+
+def _weights(count: int, beta: float) -> Tensor:
+    """βⁿ⁻ⁱ for i = 1 … n."""
+    weights: Tensor = beta ** torch.arange(count - 1, -1, -1, dtype=torch.float64)
+    return weights

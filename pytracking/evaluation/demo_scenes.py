@@ -383,16 +383,23 @@ def _coffee_twins() -> Scene:
 
 
 def _portrait_return() -> Scene:
+    """The target turns, narrows and darkens early; when it looks as at first again, one that still does not is near.
+
+    Meanwhile a cat comes by, bright and warm like the first appearance: learning to reject it tempts to forget that.
+    """
     turned = 150.0
+    walk_x = ((58, 260, 0.0), (22, 97, 0.2))
+    walk_y = ((34, 190, 0.1), (12, 71, 0.4))
+    nod = ((5, 83, 0.0),)
     return Scene(
         "portrait_return", 1600, (320, 240), ("return", "rotation", "light", "distractors"),
         Background("brick.png", 0.8, (0.95, 0.75, 0.62)),
         Sprite(
             PORTRAIT,
-            x=still(0, waves=[(58, 260, 0.0), (22, 97, 0.2)]),
-            y=still(0, waves=[(34, 190, 0.1), (12, 71, 0.4)]),
+            x=still(0, waves=walk_x),
+            y=still(0, waves=walk_y),
             size=still(74, waves=[(8, 310, 0)]),
-            angle=curve((140, 0), (640, turned), (1380, turned), (1386, 0), waves=[(5, 83, 0)]),
+            angle=curve((140, 0), (640, turned), (1380, turned), (1386, 0), waves=nod),
             squeeze=curve((140, 1), (640, 0.72), (1380, 0.72), (1386, 1)),
             gain=curve((140, 1), (600, 0.5), (1380, 0.5), (1386, 1)),
             warmth=curve((140, 0), (600, -0.4), (1380, -0.4), (1386, 0)),
@@ -401,9 +408,25 @@ def _portrait_return() -> Scene:
         behind=(
             Sprite(
                 PORTRAIT,
-                x=curve((1330, -260), (1390, -70), (1470, 80), (1540, 280)),
-                y=curve((1330, 40), (1390, 45), (1470, 60), (1540, 40)),
-                size=still(70), angle=still(turned), squeeze=still(0.72), gain=still(0.5), warmth=still(-0.4),
+                x=curve((1310, -320), (1368, -84), (1384, -74), (1425, -84), (1490, -320), waves=walk_x),
+                y=curve((1310, 30), (1384, 8), (1490, 60), waves=walk_y),
+                size=still(70),
+                angle=still(turned + 8, waves=nod),
+                squeeze=still(0.72),
+                gain=still(0.47),
+                warmth=still(-0.4),
+                side_light=still(0.35),
+            ),
+            Sprite(
+                CAT,
+                x=curve(
+                    (700, 330), (760, 92), (840, 84), (900, 330), (1060, 330), (1120, 88), (1200, 84), (1260, 330),
+                    (1352, 330), (1392, 84), (1450, 88), (1520, 330),
+                    waves=walk_x,
+                ),
+                y=curve((700, -20), (900, 25), (1060, 30), (1260, -25), (1360, 0), (1520, 20), waves=walk_y),
+                size=still(66),
+                angle=still(0, waves=nod),
             ),
         ),
         camera=Camera(x=still(0, waves=[(40, 700, 0), (6, 61, 0)]), y=still(0, waves=[(25, 430, 0), (4, 47, 0)])),

@@ -30,11 +30,13 @@ def dimp50_got10k() -> DiMPParams:
 
 
 def dimp_lite() -> DiMPParams:
-    """DiMP on the embedded EfficientNet-Lite0: no IoU-Net, so three scales are searched."""
+    """DiMP on the embedded EfficientNet-Lite0: no IoU-Net, so scales are searched."""
     return DiMPParams(
         net=NetWithBackbone(architecture="dimpnet_lite0"),
         use_iou_net=False,
+        search_area_scale=3.5,  # more cells on the target than with 5, which features this coarse need
         scale_factors=[0.97, 1.0, 1.03],
+        alternate_scales=True,  # two crops a frame instead of three
         target_not_found_threshold=0.1,  # the untrained maps give lower scores
     )
 

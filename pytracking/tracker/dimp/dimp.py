@@ -68,18 +68,19 @@ class DiMP(BaseTracker):
         params = self.params
 
         # Localize the target in one crop for each scale.
-        crops, area = self._search(image)
+        factors = self._scale_factors()
+        crops, area = self._search(image, factors)
         backbone = self.net.extract_backbone(crops)
         features = self.net.extract_classification_feat(backbone)
         scores = self.classifier.classify(features).cpu().numpy()
-        found = self._localize(scores, area)
+        found = self._localize(scores, area, factors)
         chosen = found.scale_index
 
         # Move to it, and estimate its box.
         presence = float(found.score)
         if found.flag != "not_found":
             update_scale = params.update_scale_when_uncertain or found.flag != "uncertain"
-            self._move(found, area, update_scale)
+            self._move(found, area, factors[chosen] if update_scale else 1.0)
             if self.use_iou_net:
                 chosen_backbone = {name: layer[chosen : chosen + 1] for name, layer in backbone.items()}
                 self._refine_box(chosen_backbone, area.pos[chosen], area.scale[chosen], update_scale)
@@ -102,10 +103,18 @@ class DiMP(BaseTracker):
             height, width = (int(extent) for extent in np.rint(ratio / stride) * stride)
         return height, width
 
-    def _search(self, image: Image) -> tuple[Tensor, SearchArea]:
+    def _scale_factors(self) -> list[float]:
+        """The scale factors of this frame."""
+        factors = list(self.params.scale_factors)
+        others = [factor for factor in factors if factor != 1]
+        if not self.params.alternate_scales or not others:
+            return factors
+        return [1.0, others[self.frame_num % len(others)]]
+
+    def _search(self, image: Image, factors: list[float]) -> tuple[Tensor, SearchArea]:
         """Crops around the previous position, one for each scale factor."""
         patches, positions, scales = [], [], []
-        for factor in self.params.scale_factors:
+        for factor in factors:
             extent = self.target.scale * factor * np.array(self.crop_sz)
             patch, coords = sample_patch(
                 image,
@@ -125,22 +134,21 @@ class DiMP(BaseTracker):
         """The position, moved by half a cell where the center of the score map lies between two cells."""
         return self.target.pos + self.odd_offset * self.target.scale * self.cell / 2
 
-    def _localize(self, scores: Array, area: SearchArea) -> Localization:
+    def _localize(self, scores: Array, area: SearchArea, factors: list[float]) -> Localization:
         params = self.params
         scores = preprocess_scores(scores, params.score_preprocess, params.score_filter_ksz)
         if params.scale_penalty != 1:
-            penalty = [1.0 if factor == 1 else params.scale_penalty for factor in params.scale_factors]
+            penalty = [1.0 if factor == 1 else params.scale_penalty for factor in factors]
             scores = scores * np.array(penalty, scores.dtype)[:, None, None]
         if params.advanced_localization:
             return localize_advanced(scores, area, self.target.pos, self.target.size, params, self.window)
         return localize_simple(scores, area, self.window)
 
-    def _move(self, found: Localization, area: SearchArea, update_scale: bool) -> None:
+    def _move(self, found: Localization, area: SearchArea, factor: float) -> None:
         if not self.params.use_classifier:
             return
         scale = None
-        if not self.use_iou_net and update_scale and len(self.params.scale_factors) > 1:
-            factor = self.params.scale_factors[found.scale_index]
+        if not self.use_iou_net and factor != 1:
             scale = self.target.scale * factor**self.params.scale_update_rate
         self.target.move(area.pos[found.scale_index] + found.translation, self.params, scale)
 

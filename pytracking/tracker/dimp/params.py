@@ -38,6 +38,7 @@ class DiMPParams(TypedParams):
     patch_max_scale_change: float | None = None  # how much the crop may shrink with border_mode inside*
     target_inside_ratio: float = 0.2  # this part of the target stays inside the image
     scale_factors: list[float] = field(default_factory=lambda: [1.0])  # scales searched in each frame
+    alternate_scales: bool = False  # search scale 1 and one of the others in each frame, in turn
     scale_penalty: float = 1.0  # factor on the scores of scales other than 1
     scale_update_rate: float = 1.0  # part of a found change of scale (in log) that is taken over
 

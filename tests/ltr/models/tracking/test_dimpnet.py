@@ -48,6 +48,16 @@ def test_state_dict_is_that_of_the_published_networks(name: str) -> None:
         assert ours == entries
 
 
+@pytest.mark.parametrize(("name", "keys", "parameters"), [("dimpnet18", 221, 19645911), ("dimpnet50", 407, 43097303)])
+def test_size_is_that_of_the_published_networks(name: str, keys: int, parameters: int) -> None:
+    network = CONSTRUCTORS[name]()
+    assert len(network.state_dict()) == keys
+    assert sum(p.numel() for p in network.parameters()) == parameters
+    assert network.state_dict()["bb_regressor.fc3_rt.linear.weight"].shape == (256, 6400)
+    assert "feature_extractor.layer4.0.conv1.weight" in network.state_dict()
+    assert "feature_extractor.fc.bias" in network.state_dict()
+
+
 @pytest.mark.parametrize("prefix", GOLDEN_PREFIXES)
 def test_golden_weight_recipe(prefix: str) -> None:
     case = golden("c00_recipe.npz")

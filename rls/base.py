@@ -1,0 +1,245 @@
+"""What both forms of the inverse correlation matrix share.
+
+    Φ_n = Σ_i βⁿ⁻ⁱ x_i x_iᵀ + δ_n I,      P_n = Φ_n⁻¹,      P_0 = I/δ,      δ_n = δ βⁿ           (Eq. 13, 30)
+
+Wind-up: with β < 1 the ridge δ_n fades, and 1/δ_n would overflow on an endless stream. When δ_n falls below δ √ε (ε:
+rounding unit of the dtype), as much of I is added to Φ_n as makes it 4 δ √ε. The equation above goes on to hold, with
+this δ_n, and forgetting goes on; but no eigenvalue of P_n exceeds 1/(δ √ε), which leaves half of the digits to what P_n
+has learnt.
+
+Watch: 1 + xᵀ P x is at least 1 for every positive definite P, and every update needs it anyway. An input that finds it
+smaller, or not a number, makes P repair itself with a warning, or fail with the numbers. The norm of the input (is it
+finite?), this pivot and, in the low-rank form, the size of the residual are the only numbers read back from the device.
+"""
+
+import math
+import warnings
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from rls.checks import (
+    check_at_least_one,
+    check_device,
+    check_dtype,
+    check_forgetting_factor,
+    check_last_dim,
+    check_positive,
+    check_real_floating,
+)
+
+RIDGE_RENEWAL = 4.0  # times its floor is what δ_n is renewed to: enough for the O(dim³) of the dense form to be rare
+
+
+class PositiveDefinitenessError(ArithmeticError):
+    """P is no longer positive definite and could not be repaired."""
+
+
+class PositiveDefinitenessWarning(RuntimeWarning):
+    """P was no longer positive definite and has been repaired."""
+
+
+class InverseCorrelation(ABC):
+    """What both forms of P share: validation, block and ridge bookkeeping, the watch over positive definiteness.
+
+    Args:
+        dim: length of an input.
+        delta: regularizer δ > 0; P_0 = I/δ.
+        beta: forgetting factor β in (0, 1], one forgetting step per input.
+        dtype: storage type of P.
+        device: device of P, torch's default device by default.
+
+    Raises:
+        ValueError: if a number is out of its range, or 1/δ overflows the dtype.
+        TypeError: if the dtype is not a real floating-point type.
+    """
+
+    def __init__(
+        self, dim: int, delta: float, beta: float, dtype: torch.dtype, device: torch.device | str | None
+    ) -> None:
+        self.dim = check_at_least_one("dim", dim)
+        self.delta = check_positive("delta", delta)
+        self.beta = check_forgetting_factor(beta)
+        self.dtype = check_dtype(dtype)
+        self._work_dtype = torch.promote_types(dtype, torch.float32)
+        self.device = torch.empty(0, device=device).device  # "cuda" becomes "cuda:0", as tensors report it
+        self.num_updates = 0
+        self._ridge = self.delta
+        self._max_block = self.dim
+        finfo = torch.finfo(dtype)
+        smallest = 4 / finfo.max
+        if self.delta < smallest:
+            raise ValueError(f"Expected delta of at least {smallest:.1e} for {dtype}, got {delta}: use a wider dtype.")
+        self._ridge_floor = max(self.delta * finfo.eps**0.5, smallest)
+
+    @property
+    def scale(self) -> float:
+        """c_n = 1/δ_n, the eigenvalue of P_n in every direction that no input had."""
+        return 1 / self._ridge
+
+    @torch.no_grad()
+    def update(
+        self,
+        x: Tensor,  # (dim,) or (b, dim), oldest first
+    ) -> None:
+        """Take one input into P (Eq. 18, 19), or b of them at once with the result of b single updates.
+
+        With β < 1 every row of a block is one forgetting step, exactly as in the sequence of its rows.
+
+        Raises:
+            ValueError: on a wrong shape, device, or an input that is not finite; P is unchanged then.
+            PositiveDefinitenessError: if P lost positive definiteness beyond repair; the rows before the one that
+                showed it have been taken in.
+        """
+        rows = self.checked_rows(x)
+        for block in self.blocks(len(rows)):
+            self._absorb(rows[block])
+
+    def apply(
+        self,
+        g: Tensor,  # (..., dim)
+    ) -> Tensor:
+        """g P, of the shape and dtype of g, computed in the dtype of P (float32 at least for the low-rank form).
+
+        Raises:
+            ValueError: on a wrong shape or device.
+        """
+        check_last_dim("g", g, self.dim, "(..., dim)")
+        check_real_floating("g", g)
+        check_device("g", g, self.device)
+        return self._apply(g.reshape(-1, self.dim)).to(g.dtype).reshape(g.shape)
+
+    def reset(self) -> None:
+        """Forget everything: P = I/δ."""
+        self._ridge = self.delta
+        self.num_updates = 0
+        self._reset()
+
+    @abstractmethod
+    def to_dense(self) -> Tensor:
+        """P as a (dim, dim) matrix of its dtype."""
+
+    @abstractmethod
+    def smallest_eigenvalue(self) -> float:
+        """Smallest eigenvalue of P as stored, in float64: the full diagnosis of positive definiteness."""
+
+    def state_dict(self) -> dict[str, Any]:
+        """Copy of the whole state: numbers and tensors."""
+        return {
+            "dim": self.dim,
+            "delta": self.delta,
+            "beta": self.beta,
+            "num_updates": self.num_updates,
+            "ridge": self._ridge,
+            **self._tensors(),
+        }
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Restore what `state_dict` returned, onto the device and dtype of this object.
+
+        Raises:
+            ValueError: if the state is of another class, dim, delta or beta; nothing is changed then.
+        """
+        expected = self.state_dict().keys()
+        if state.keys() != expected:
+            raise ValueError(f"State mismatch: expected the keys {sorted(expected)}, got {sorted(state)}.")
+        for name in ("dim", "delta", "beta"):
+            if state[name] != getattr(self, name):
+                raise ValueError(f"State mismatch: expected {name} = {getattr(self, name)}, got {state[name]}.")
+        self._load_tensors(state)
+        self.num_updates = state["num_updates"]
+        self._ridge = state["ridge"]
+
+    def checked_rows(
+        self,
+        x: Tensor,  # (dim,) or (b, dim)
+    ) -> Tensor:
+        """x as rows (b, dim) of the dtype of P.
+
+        Raises:
+            ValueError: on a wrong shape, device, or numbers that are not finite.
+        """
+        if x.ndim > 2:
+            raise ValueError(f"Shape mismatch: expected x as (dim,) or (b, dim), got {tuple(x.shape)}.")
+        check_last_dim("x", x, self.dim, "(dim,) or (b, dim)")
+        check_real_floating("x", x)
+        check_device("x", x, self.device)
+        rows = x.detach().reshape(-1, self.dim).to(self.dtype)
+        if not math.isfinite(self._norm(rows)):
+            raise ValueError(f"Expected finite numbers in x, got NaN, infinity or more than {self.dtype} can hold.")
+        return rows
+
+    def blocks(self, count: int) -> Iterator[slice]:
+        """Parts of a block of `count` rows to absorb one after the other; none spans a renewal of the ridge."""
+        start = 0
+        while start < count:
+            stop = min(count, start + self._max_block, start + self._steps_to_renewal())
+            yield slice(start, stop)
+            start = stop
+
+    def _norm(self, rows: Tensor) -> float:
+        return float(torch.linalg.vector_norm(rows, dtype=self._work_dtype))
+
+    def _steps_to_renewal(self) -> int:
+        """Updates after which the ridge is below its floor, at least 1."""
+        if self.beta == 1:
+            return self._max_block
+        return max(1, math.ceil(math.log(self._ridge_floor / self._ridge) / math.log(self.beta)))
+
+    def _absorb(self, rows: Tensor) -> None:
+        pivot = self._downdate(rows)
+        if not pivot >= 1:
+            if len(rows) > 1:  # one by one, so that only the offending input is repaired and reported
+                for index in range(len(rows)):
+                    self._absorb(rows[index : index + 1])
+                return
+            self._recover(rows, pivot)
+        self.num_updates += len(rows)
+        self._ridge *= self.beta ** len(rows)
+        if self._ridge < self._ridge_floor:
+            self._renew_ridge(RIDGE_RENEWAL * self._ridge_floor)
+
+    def _renew_ridge(self, ridge: float) -> None:
+        self._add_ridge(ridge - self._ridge)
+        self._ridge = ridge
+
+    def _recover(self, row: Tensor, pivot: float) -> None:
+        """Repair P, then take the input in; fail with the numbers where that does not help."""
+        numbers = (
+            f"at update {self.num_updates + 1}: 1 + xᵀPx/β = {pivot:.6g}, expected at least 1 "
+            f"(|x| = {self._norm(row):.6g}, 1/δ_n = {self.scale:.6g}, dim = {self.dim}, {self.dtype})"
+        )
+        if self._repair(row, pivot) and (pivot := self._downdate(row)) >= 1:
+            message = f"P was not positive definite {numbers}; repaired."
+            warnings.warn(message, PositiveDefinitenessWarning, stacklevel=5)
+            return
+        raise PositiveDefinitenessError(
+            f"P lost positive definiteness {numbers}; after the repair 1 + xᵀPx/β = {pivot:.6g}. "
+            "Call reset(), and use a larger delta, inputs of smaller norm or a wider dtype."
+        )
+
+    @abstractmethod
+    def _downdate(self, rows: Tensor) -> float:
+        """Take rows (b, dim) into P; returns the smallest pivot. Below 1 (or not a number), P is unchanged."""
+
+    @abstractmethod
+    def _repair(self, row: Tensor, pivot: float) -> bool:
+        """Make P positive definite again, larger rather than smaller; False where nothing sensible can be done."""
+
+    @abstractmethod
+    def _add_ridge(self, ridge: float) -> None: ...
+
+    @abstractmethod
+    def _apply(self, G: Tensor) -> Tensor: ...
+
+    @abstractmethod
+    def _reset(self) -> None: ...
+
+    @abstractmethod
+    def _tensors(self) -> dict[str, Tensor]: ...
+
+    @abstractmethod
+    def _load_tensors(self, state: Mapping[str, Any]) -> None: ...

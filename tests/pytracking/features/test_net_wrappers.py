@@ -1,0 +1,66 @@
+import os
+from pathlib import Path
+
+import pytest
+import torch
+
+from ltr.admin.checkpoint import CheckpointError, save_checkpoint
+from ltr.models.tracking.dimpnet import dimpnet18
+from pytracking.features.net_wrappers import NetWithBackbone
+
+
+def test_nothing_is_read_before_initialize() -> None:
+    net = NetWithBackbone(net_path="no_such_file.pth")
+    assert net.describe()["net_path"] == "no_such_file.pth"
+    with pytest.raises(AttributeError, match="initialize"):
+        _ = net.classifier
+
+
+def test_missing_file_says_where_it_was_looked_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PYTRACKING_NETWORK_PATH", str(tmp_path))
+    with pytest.raises(CheckpointError, match=str(tmp_path / "dimp50.pth")):
+        NetWithBackbone(net_path="dimp50.pth").initialize("cpu")
+
+
+def test_either_file_or_architecture() -> None:
+    with pytest.raises(ValueError, match="either"):
+        NetWithBackbone()
+    with pytest.raises(ValueError, match="either"):
+        NetWithBackbone(net_path="a.pth", architecture="dimpnet_lite0")
+    with pytest.raises(ValueError, match="bgr"):
+        NetWithBackbone(net_path="a.pth", image_format="bgr")
+
+
+def test_images_are_normalized_per_channel() -> None:
+    net = NetWithBackbone(architecture="dimpnet_lite0")
+    net.initialize("cpu")
+    image = torch.tensor([0.0, 127.0, 255.0]).reshape(1, 3, 1, 1)
+    torch.testing.assert_close(net.preprocess_image(image).flatten(), torch.tensor([-127 / 128, 0.0, 1.0]))
+    other = NetWithBackbone(architecture="dimpnet_lite0", mean=(0.5, 0.5, 0.5), std=(0.25, 0.25, 0.25))
+    other.initialize("cpu")
+    torch.testing.assert_close(other.preprocess_image(image).flatten()[0], torch.tensor(-2.0))
+
+
+def test_one_copy_of_a_network_per_process() -> None:
+    first, second = (NetWithBackbone(architecture="dimpnet_lite0") for _ in range(2))
+    first.initialize("cpu")
+    second.initialize("cpu")
+    assert first.net is second.net
+    assert not first.net.training
+    assert not any(parameter.requires_grad for parameter in first.net.parameters())
+
+
+def test_network_of_a_checkpoint_in_the_second_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    torch.manual_seed(0)
+    plain = dimpnet18().eval()
+    (tmp_path / "b").mkdir()
+    save_checkpoint(tmp_path / "b" / "small.safetensors", plain, "dimpnet18")
+    monkeypatch.setenv("PYTRACKING_NETWORK_PATH", os.pathsep.join((f"{tmp_path}/a", f"{tmp_path}/b")))
+    net = NetWithBackbone(net_path="small.pth")
+    net.initialize("cpu")
+    image = 255 * torch.rand(1, 3, 64, 64)
+    with torch.no_grad():
+        found = net.extract_classification_feat(net.extract_backbone(image))
+        expected = plain.extract_classification_feat(plain.extract_backbone_features(net.preprocess_image(image)))
+    # batch norms are folded into the convolutions: the same up to float32 rounding over 18 layers
+    torch.testing.assert_close(found, expected, rtol=1e-3, atol=1e-4 * float(expected.std()))
