@@ -30,7 +30,7 @@ FAMILY = (
     *("dimp_lite", "dimp_lite_star", "bgd_dimp_lite"),
     *("bgd_dimp_lite_sm", "bgd_dimp_lite_mm", "bgd_dimp_lite_fm", "rls_dimp_lite"),
 )
-STEP_GRID = (1e-3, 3e-3, 1e-2, 3e-2, 1e-1)
+STEP_GRID = (1e-2, 3e-2, 1e-1, 3e-1, 1.0)
 LONG_VIDEO = 500  # frames
 
 

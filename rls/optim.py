@@ -74,16 +74,23 @@ class PreconditionedLayer:
     tap: InputTap
     inverse_correlation: InverseCorrelation
 
-    def precondition(self, weight_decay: float) -> None:
-        """Update P, then [dW, db] ← ([dW, db] + weight_decay [W, b]) P, in place in the gradients."""
-        if self.weight.grad is None:
-            return
+    def virtual_input(self) -> Tensor:
+        """That of all backward passes since the last call."""
         virtual_input = self.tap.take()
         if virtual_input is None:
             raise RuntimeError(
                 f"Layer {self.name!r} has a gradient but no input on record: create the optimizer before the forward "
                 "pass, call the layer itself (not its weight), and call step() once after each backward pass."
             )
+        return virtual_input
+
+    def precondition(
+        self,
+        virtual_input: Tensor,  # (p,)
+        weight_decay: float,
+    ) -> None:
+        """Update P, then [dW, db] ← ([dW, db] + weight_decay [W, b]) P, in place in the gradients."""
+        assert self.weight.grad is not None
         self.inverse_correlation.update(virtual_input)
         bias_gradient = None if self.bias is None else self.bias.grad
         gradient = joined(self.weight.grad, bias_gradient)
@@ -244,8 +251,10 @@ class RLSSGD(Optimizer):
     def precondition(self) -> None:
         """First half of `step`: update every P and multiply the gradients by it, in place."""
         decay = {parameter: group["weight_decay"] for group in self.param_groups for parameter in group["params"]}
-        for layer in self.layers:
-            layer.precondition(decay[layer.weight] if self._decay_before else 0.0)
+        layers = [layer for layer in self.layers if layer.weight.grad is not None]
+        virtual_inputs = [layer.virtual_input() for layer in layers]  # all of them before anything is changed
+        for layer, virtual_input in zip(layers, virtual_inputs, strict=True):
+            layer.precondition(virtual_input, decay[layer.weight] if self._decay_before else 0.0)
 
     @torch.no_grad()
     def descend(self) -> None:

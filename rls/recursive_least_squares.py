@@ -16,7 +16,7 @@ class RecursiveLeastSquares:
 
         Σ_i βⁿ⁻ⁱ |W x_i − y_i|² + δ_n |W − W_0|²,      δ_n = δ βⁿ
 
-    (Eq. 5 and 13; `rls.inverse_correlation` says what becomes of δ_n on an endless stream).
+    (Eq. 5 and 13; `rls.base` says what becomes of δ_n on an endless stream).
 
     Args:
         in_features: p, length of an input.

@@ -383,9 +383,9 @@ def _coffee_twins() -> Scene:
 
 
 def _portrait_return() -> Scene:
-    """The target turns, narrows and darkens early; when it looks as at first again, one that still does not is near.
+    """The target turns, narrows and darkens; it looks as at first again just when two others are near.
 
-    Meanwhile a cat comes by, bright and warm like the first appearance: learning to reject it tempts to forget that.
+    One of them looks as the target did until then, the other is bright and a face: the memory of the start decides.
     """
     turned = 150.0
     walk_x = ((58, 260, 0.0), (22, 97, 0.2))
@@ -419,12 +419,8 @@ def _portrait_return() -> Scene:
             ),
             Sprite(
                 CAT,
-                x=curve(
-                    (700, 330), (760, 92), (840, 84), (900, 330), (1060, 330), (1120, 88), (1200, 84), (1260, 330),
-                    (1352, 330), (1392, 84), (1450, 88), (1520, 330),
-                    waves=walk_x,
-                ),
-                y=curve((700, -20), (900, 25), (1060, 30), (1260, -25), (1360, 0), (1520, 20), waves=walk_y),
+                x=curve((1352, 330), (1390, 82), (1450, 88), (1520, 330), waves=walk_x),
+                y=curve((1352, 0), (1520, 20), waves=walk_y),
                 size=still(66),
                 angle=still(0, waves=nod),
             ),

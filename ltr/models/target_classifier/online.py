@@ -10,7 +10,9 @@ from typing import TYPE_CHECKING, Literal
 import torch
 from torch import Tensor
 
-from rls import DenseInverseCorrelation, LowRankInverseCorrelation
+from rls.base import InverseCorrelation
+from rls.checks import check_choice
+from rls.inverse_correlation import make_inverse_correlation
 from rls.virtual_input import conv_virtual_input
 
 if TYPE_CHECKING:
@@ -102,8 +104,7 @@ class RLSBatchGradientDescent(BatchGradientDescent):
         reset_interval: int | None = None,
     ) -> None:
         super().__init__(loss, step_length, num_iter, ema_coefficient)
-        if estimator not in ("low_rank", "dense"):
-            raise ValueError(f"expected estimator 'low_rank' or 'dense', found '{estimator}'")
+        check_choice("estimator", estimator, ("low_rank", "dense"))
         self.delta = delta
         self.beta = beta
         self.estimator = estimator
@@ -112,7 +113,7 @@ class RLSBatchGradientDescent(BatchGradientDescent):
         self.virtual_input_stride = virtual_input_stride
         self.reset_interval = reset_interval
         self.num_calls = 0
-        self.P: DenseInverseCorrelation | LowRankInverseCorrelation | None = None
+        self.P: InverseCorrelation | None = None
 
     def reset(self) -> None:
         """Back to P = I / delta."""
@@ -126,7 +127,9 @@ class RLSBatchGradientDescent(BatchGradientDescent):
             loss.feat, loss.slope(scores), weights.shape[-1], self.virtual_input_stride, num_samples
         )
         if self.P is None:
-            self.P = self._initial_inverse(weights)
+            self.P = make_inverse_correlation(
+                self.estimator, weights.numel(), self.delta, self.beta, self.max_rank, self.dtype, weights.device
+            )
         self.P.update(virtual_input.to(self.dtype))
         self.num_calls += 1
         if self.reset_interval is not None and self.num_calls % self.reset_interval == 0:
@@ -136,11 +139,3 @@ class RLSBatchGradientDescent(BatchGradientDescent):
         assert self.P is not None
         flat = gradient.reshape(1, -1).to(self.dtype)
         return self.P.apply(flat).to(gradient.dtype).reshape(gradient.shape)
-
-    def _initial_inverse(self, weights: Tensor) -> DenseInverseCorrelation | LowRankInverseCorrelation:
-        dim, device = weights.numel(), weights.device
-        if self.estimator == "dense":
-            return DenseInverseCorrelation(dim, self.delta, self.beta, dtype=self.dtype, device=device)
-        return LowRankInverseCorrelation(
-            dim, self.delta, self.beta, max_rank=self.max_rank, dtype=self.dtype, device=device
-        )

@@ -9,9 +9,9 @@ LONG_TERM_STEP = 3e-3  # eta for LaSOT, OxUvA and TLP (Section 5.2); the same fo
 SHORT_TERM_STEP = 3e-2  # for TrackingNet and GOT-10k
 VOT_STEP = 6e-2  # authors' code, for the VOT challenges
 
-# The lite features are not those of DiMP-50, so each method has its own step, found by benchmarks/tune_step_length.py.
-LITE_BGD_STEP = 3e-2
-LITE_RLS_STEP = 1e-2
+# The lite features are not those of DiMP-50, so each method has its own step, found by benchmarks/lite_family.py.
+LITE_BGD_STEP = 3e-1
+LITE_RLS_STEP = 3e-2
 
 EMA_SLOW, EMA_MEDIUM, EMA_FAST = 0.01, 0.5, 0.99  # alpha of the moving-average baselines sm, mm and fm
 

@@ -124,6 +124,7 @@ def test_impossible_boxes_are_errors(box: list[float]) -> None:
         {"border_mode": "inside"},
         {"use_image_aspect_ratio": True},
         {"score_filter_ksz": 3},
+        {"alternate_scales": False, "scale_penalty": 0.95, "scale_update_rate": 0.5},
         {"filter_reg": 0.2, "filter_init_zero": True},
         {"low_score_opt_threshold": 2.0, "net_opt_low_iter": 1, "train_sample_interval": 2},
         {"use_augmentation": False, "init_samples_minimum_weight": None, "hard_negative_learning_rate": None},
