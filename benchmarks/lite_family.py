@@ -55,8 +55,8 @@ class Scores:
     precision: np.ndarray
 
 
-def sequences(names: list[str] | None) -> SequenceList:
-    dataset = get_dataset("otb")
+def sequences(dataset_name: str, names: list[str] | None) -> SequenceList:
+    dataset = get_dataset(dataset_name)
     if names:
         return dataset[names]
     present = []
@@ -67,7 +67,7 @@ def sequences(names: list[str] | None) -> SequenceList:
         except InputError:
             continue
     if not present:
-        raise SystemExit("expected OTB sequences below otb_path, found none; set it in configs/local.toml")
+        raise SystemExit(f"expected sequences of {dataset_name}, found none; set its path in configs/local.toml")
     return SequenceList(present)
 
 
@@ -85,7 +85,7 @@ def score_runs(trackers: list[Tracker], dataset: SequenceList) -> Scores:
             score_sequence(
                 np.loadtxt(tracker.results_dir / f"{sequence.name}.txt", ndmin=2),
                 sequence.ground_truth_rect,
-                INVALID_FRAMES["otb"],
+                INVALID_FRAMES[sequence.dataset],
             )
             for sequence in dataset
         ]
@@ -142,17 +142,23 @@ def main() -> None:
     parser.add_argument("task", choices=("tune", "table"))
     parser.add_argument("--runs", type=int, default=3, help="seeds of each tracker (default: 3)")
     parser.add_argument("--threads", type=int, default=os.cpu_count() or 1, help="processes (default: one a core)")
-    parser.add_argument("--sequences", nargs="+", help="sequences of OTB (default: those that are there)")
+    parser.add_argument("--dataset_name", default="otb", help="otb or demo (default: otb)")
+    parser.add_argument("--sequences", nargs="+", help="sequences of the data set (default: those that are there)")
     parser.add_argument("--results", type=Path, default=Path("results/benchmarks"), help="where results are kept")
     args = parser.parse_args()
-    dataset = sequences(args.sequences)
+    dataset = sequences(args.dataset_name, args.sequences)
     if args.task == "tune":
         groups = tuning_groups(range(args.runs), args.results)
     else:
         groups = {
             name: [Tracker("dimp", name, run, results_path=args.results) for run in range(args.runs)] for name in FAMILY
         }
-    report(f"lite_family_{args.task}", run_and_score(groups, dataset, args.threads), dataset, args.results)
+    report(
+        f"lite_family_{args.task}_{args.dataset_name}",
+        run_and_score(groups, dataset, args.threads),
+        dataset,
+        args.results,
+    )
 
 
 if __name__ == "__main__":
