@@ -77,7 +77,7 @@ class InverseCorrelation(ABC):
 
     @property
     def scale(self) -> float:
-        """c_n = 1/δ_n, the eigenvalue of P_n in every direction that no input had."""
+        """c_n = 1/δ_n, the largest eigenvalue of P_n: that of every direction that no input had."""
         return 1 / self._ridge
 
     @torch.no_grad()
