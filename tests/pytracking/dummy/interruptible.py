@@ -1,5 +1,6 @@
 """Tracks slowly, to be interrupted: `python -m tests.pytracking.dummy.interruptible FOLDER THREADS`."""
 
+import signal
 import sys
 from pathlib import Path
 
@@ -17,4 +18,5 @@ def main(folder: Path, threads: int) -> int:
 
 
 if __name__ == "__main__":
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a background job inherits the signal ignored
     sys.exit(exit_status(lambda: main(Path(sys.argv[1]), int(sys.argv[2]))))
