@@ -1,5 +1,6 @@
 """Sequences and data sets. Frame lists and annotations are read when a sequence is used, not when it is listed."""
 
+import warnings
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable
 from collections.abc import Sequence as SequenceOf
@@ -11,14 +12,19 @@ import numpy as np
 
 from pytracking.evaluation.environment import env_settings
 from pytracking.utils.errors import InputError, unknown_name
+from pytracking.utils.types import Array
 
 T = TypeVar("T")
+
+
+class PartialCopyWarning(UserWarning):
+    """A data set or a sequence is not complete; what is there can be used, but is not the benchmark."""
 
 
 class Sequence:
     """One target in one video.
 
-    `frames` and `ground_truth_rect` are the data themselves or functions without arguments that read them. For use
+    Frames, boxes, flags and polygons are the data themselves or functions without arguments that read them. For use
     by worker processes such functions must be picklable (a `functools.partial` of a module-level function is).
     """
 
@@ -27,19 +33,33 @@ class Sequence:
         name: str,
         frames: SequenceOf[str | Path] | Callable[[], SequenceOf[str | Path]],
         dataset: str,
-        ground_truth_rect: np.ndarray | Callable[[], np.ndarray],  # (N, 4) boxes, NaN rows where the target is absent
+        ground_truth_rect: Array | Callable[[], Array],  # (N, 4) boxes, NaN rows where the target is absent
         *,
         object_class: str | None = None,
-        target_visible: np.ndarray | Callable[[], np.ndarray] | None = None,  # (N,) bool
+        target_visible: Array | Callable[[], Array] | None = None,  # (N,) bool
         first_box_only: bool = False,  # the annotation has one row, for the first frame: scored by a server
+        native_name: str | None = None,  # name in the data set's own files, where `name` is another
+        folders: SequenceOf[Path] = (),  # where the images may be; the sequence is missing where none exists
+        expected_frames: int | None = None,  # of the complete sequence, where a part of it can be used
+        annotated: Array | Callable[[], Array] | None = None,  # (N,) bool, where not every frame is annotated
+        ground_truth_polygons: Array | Callable[[], Array] | None = None,  # (N, 8) corners
+        attributes: SequenceOf[str] = (),  # short names
+        pixel_origin: int = 0,  # number of the first pixel in the data set's own files
     ) -> None:
         self.name = name
         self.dataset = dataset
         self.object_class = object_class
         self.first_box_only = first_box_only
+        self.native_name = native_name or name
+        self.folders = tuple(folders)
+        self.expected_frames = expected_frames
+        self.attributes = tuple(attributes)
+        self.pixel_origin = pixel_origin
         self._frames = frames
         self._ground_truth_rect = ground_truth_rect
         self._target_visible = target_visible
+        self._annotated = annotated
+        self._ground_truth_polygons = ground_truth_polygons
 
     def __repr__(self) -> str:
         return f"Sequence({self.name!r}, dataset={self.dataset!r})"
@@ -56,20 +76,46 @@ class Sequence:
         return [Path(frame) for frame in _resolve(self._frames)]
 
     @cached_property
-    def ground_truth_rect(self) -> np.ndarray:
-        """Boxes (N, 4), float64, 0-based; NaN rows where the target is absent."""
+    def ground_truth_rect(self) -> Array:
+        """Boxes (N, 4), float64, 0-based; NaN rows where the target is absent or the frame is not annotated."""
         boxes = np.asarray(_resolve(self._ground_truth_rect), dtype=np.float64)
         if boxes.ndim != 2 or boxes.shape[1] != 4:
             raise InputError(f"{self}: expected ground truth of shape (N, 4), found {boxes.shape}")
         return boxes
 
     @cached_property
-    def target_visible(self) -> np.ndarray:
+    def ground_truth_polygons(self) -> Array | None:
+        """Corners `x1 y1 ... x4 y4`, float64 (N, 8), of data sets that are annotated with polygons; else None."""
+        if self._ground_truth_polygons is None:
+            return None
+        return self._as_rows("polygons", np.asarray(_resolve(self._ground_truth_polygons), dtype=np.float64))
+
+    @cached_property
+    def target_visible(self) -> Array:
         """Whether the target is in the frame, bool (N,); where the data set does not say, the box is no NaN."""
         if self._target_visible is None:
-            visible: np.ndarray = np.isfinite(self.ground_truth_rect).all(axis=1)
-            return visible
-        return np.asarray(_resolve(self._target_visible), dtype=bool)
+            return np.asarray(np.isfinite(self.ground_truth_rect).all(axis=1))
+        return self._as_rows("visibility flags", np.asarray(_resolve(self._target_visible), dtype=bool))
+
+    @cached_property
+    def annotated(self) -> Array:
+        """Whether the data set says anything about the frame, bool (N,); elsewhere box and visibility are unknown."""
+        if self._annotated is None:
+            return np.ones(len(self.ground_truth_rect), dtype=bool)
+        return self._as_rows("annotation flags", np.asarray(_resolve(self._annotated), dtype=bool))
+
+    def _as_rows(self, what: str, values: Array) -> Array:
+        wanted = 1 if self.first_box_only else len(self.frames)  # a box may need an image, a frame's number does not
+        if len(values) != wanted:
+            raise InputError(
+                f"{self}: expected {wanted} {what}, one for each annotated frame, found {len(values)}; "
+                "copy or extract the annotation again"
+            )
+        return values
+
+    def is_present(self) -> bool:
+        """Whether a folder for its images is there."""
+        return not self.folders or any(folder.is_dir() for folder in self.folders)
 
     def init_bbox(self) -> list[float]:
         """Box of the first frame. Raises InputError where it cannot start a tracker."""
@@ -86,7 +132,10 @@ class Sequence:
         return {"init_bbox": self.init_bbox()}
 
     def check(self) -> None:
-        """Raise InputError where the sequence cannot be run: missing images, too few rows, unusable first box."""
+        """Raise InputError where the sequence cannot be run: missing images, too few rows, unusable first box.
+
+        Warns with PartialCopyWarning where it is only a part of the benchmark's sequence.
+        """
         self._check_frames()
         rows, wanted = len(self.ground_truth_rect), 1 if self.first_box_only else len(self.frames)
         if rows != wanted:
@@ -95,6 +144,18 @@ class Sequence:
                 "the annotation or the image folder is incomplete: copy or extract it again"
             )
         self.init_bbox()
+        if self.is_partial:
+            warnings.warn(f"{self} has {self.partial_text}", PartialCopyWarning, stacklevel=2)
+
+    @property
+    def is_partial(self) -> bool:
+        """Whether frames of the benchmark's sequence are not there."""
+        return self.expected_frames is not None and len(self) != self.expected_frames
+
+    @property
+    def partial_text(self) -> str:
+        """How much is there of a sequence that is not complete."""
+        return f"{len(self)} of {self.expected_frames} frames; its scores are not those of the benchmark"
 
     def _check_frames(self) -> None:
         # One listing per folder is much cheaper than one look-up per image on a network drive.
@@ -120,7 +181,10 @@ def _file_names(folder: Path) -> set[str]:
 
 
 class SequenceList(list[Sequence]):
-    """List of sequences, indexed by number, name, slice, or a list of numbers and names; `+` joins lists."""
+    """List of sequences, indexed by number, name, slice, or a list of numbers and names; `+` joins lists.
+
+    The name in the data set's own files serves too: `wakeboard7` for `uav_wakeboard7`.
+    """
 
     @overload
     def __getitem__(self, item: SupportsIndex | str) -> Sequence: ...
@@ -129,9 +193,10 @@ class SequenceList(list[Sequence]):
 
     def __getitem__(self, item: Any) -> Any:
         if isinstance(item, str):
-            for sequence in self:
-                if sequence.name == item:
-                    return sequence
+            for attribute in ("name", "native_name"):
+                for sequence in self:
+                    if getattr(sequence, attribute) == item:
+                        return sequence
             raise unknown_name("sequence", item, self.names)
         if isinstance(item, slice):
             return type(self)(super().__getitem__(item))
@@ -159,13 +224,35 @@ class BaseDataset(ABC):
     """A data set in a folder of this machine; subclasses say how that folder is laid out."""
 
     name: ClassVar[str]  # as in get_dataset(name)
-    setting: ClassVar[str]  # key of configs/local.toml
-    layout: ClassVar[str]  # what the folder holds, for error messages
+    setting: ClassVar[str | tuple[str, ...]]  # key of configs/local.toml; of several, the first that is set
+    layout: ClassVar[str]  # what the folder holds, for messages
+    pixel_origin: ClassVar[int] = 0  # number of the first pixel in the annotation files
+    num_sequences: ClassVar[int | None] = None  # of the complete data set
+    sequence_folders: ClassVar[tuple[str, ...]] = ("*",)  # patterns of the folders that belong to sequences
+    uses_all_images: ClassVar[bool] = False  # the annotation has a row for every image of a folder
 
     def __init__(self, root: Path | None = None) -> None:
         """`root` replaces the folder of the settings. Raises InputError where neither names a folder."""
+        if root is not None and not root.is_dir():
+            raise InputError(f"{root} is no folder\n  expected there for data set {self.name}: {self.layout}")
         self.root = root if root is not None else env_settings().data_path(self.setting, self.layout)
 
     @abstractmethod
     def get_sequence_list(self) -> SequenceList:
         """All sequences; nothing of them is read yet."""
+
+    @property
+    def attribute_names(self) -> dict[str, str]:
+        """Long names of the sequences' attributes by their short ones; empty where the data set has none."""
+        return {}
+
+    def known_folders(self) -> set[Path]:
+        """Folders that belong to the data set, those of other parts of it included."""
+        return {folder for sequence in self.get_sequence_list() for folder in sequence.folders}
+
+    def extra_folders(self) -> list[Path]:
+        """Folders where sequences are kept that belong to none."""
+        known = self.known_folders()
+        known |= {parent for folder in known for parent in folder.parents}
+        found = {path for pattern in self.sequence_folders for path in self.root.glob(pattern) if path.is_dir()}
+        return sorted(path for path in found - known if not path.name.startswith((".", "__")))

@@ -28,9 +28,22 @@ class DemoDataset(BaseDataset):
         from pytracking.evaluation.demo_rendering import demo_sequences
 
         return SequenceList(
-            Sequence(name, partial(_frames, self.root, name, count), self.name, partial(_boxes, self.root, name, count))
-            for name, count, _ in demo_sequences()
+            Sequence(
+                name,
+                partial(_frames, self.root, name, count),
+                self.name,
+                partial(_boxes, self.root, name, count),
+                attributes=attributes,
+            )
+            for name, count, attributes in demo_sequences()
         )
+
+    @property
+    def attribute_names(self) -> dict[str, str]:
+        """What the sequences are hard by; there are no short names."""
+        from pytracking.evaluation.demo_rendering import demo_sequences
+
+        return {name: name for name in dict.fromkeys(name for *_, names in demo_sequences() for name in names)}
 
 
 def _frames(root: Path, name: str, num_frames: int) -> list[Path]:

@@ -24,12 +24,31 @@ class Settings:
     network_path: list[Path] = field(default_factory=lambda: [PROJECT / "networks"])  # searched in this order
     demo_path: Path = PROJECT / "data" / "demo"
     otb_path: Path | None = None
+    uav_path: Path | None = None
+    uav10fps_path: Path | None = None  # where not set: uav_path
+    lasot_path: Path | None = None
+    lasot_extension_subset_path: Path | None = None
+    tlp_path: Path | None = None
+    tinytlp_path: Path | None = None  # where not set: tlp_path
+    nfs_path: Path | None = None
+    tpl_path: Path | None = None  # Temple-Color-128
+    got10k_path: Path | None = None
+    trackingnet_path: Path | None = None
+    oxuva_path: Path | None = None
+    vot_path: Path | None = None  # VOT2018, as in pytracking
+    vot2016_path: Path | None = None
+    vot2017_path: Path | None = None
+    vot2018_path: Path | None = None  # where not set: vot_path
+    vot2019_path: Path | None = None
+    folder_path: Path | None = None  # one's own sequences
 
-    def data_path(self, setting: str, layout: str) -> Path:
-        """Folder of a data set.
+    def data_path(self, settings: str | tuple[str, ...], layout: str) -> Path:
+        """Folder of a data set; of several settings, the first that is set counts.
 
         Raises InputError, with the expected `layout`, where the setting is empty or names no folder.
         """
+        names = (settings,) if isinstance(settings, str) else settings
+        setting = next((name for name in names if getattr(self, name) is not None), names[0])
         path: Path | None = getattr(self, setting)
         if path is not None and path.is_dir():
             return path

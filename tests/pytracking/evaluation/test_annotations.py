@@ -1,10 +1,28 @@
+import re
+
 import numpy as np
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
-from pytracking.evaluation.annotations import read_boxes, read_table
+from pytracking.evaluation.annotations import (
+    boxes_to_polygons,
+    corners_to_boxes,
+    polygons_to_boxes,
+    read_boxes,
+    read_flags,
+    read_lines,
+    read_polygons,
+    read_table,
+)
 from pytracking.utils.errors import InputError
 
 BOXES = [[10, 20, 30, 40], [11.5, -2, 30, 41]]
+
+# One file is written again and again.
+fuzzed = settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+numbers = st.one_of(st.integers(-2000, 2000), st.floats(-1e5, 1e5, allow_nan=False))
+rows = st.lists(st.tuples(numbers, numbers, numbers, numbers), min_size=1, max_size=8)
 
 
 @pytest.mark.parametrize("separator", [",", "\t", " ", ", ", ";", "   ", " ,\t"])
@@ -29,6 +47,9 @@ def test_absent_rows(tmp_path):
     assert np.isnan(read_boxes(path, absent=True)[1]).all()
     with pytest.raises(InputError, match=r"boxes\.txt, line 2: expected finite numbers, found 'NaN,NaN"):
         read_boxes(path)
+    path.write_text("1,2,3,4\n1,2,NaN,4\n")
+    with pytest.raises(InputError, match=r"line 2: expected finite numbers, or NaN in all columns, found '1,2,NaN,4'"):
+        read_boxes(path, absent=True)
 
 
 def test_several_column_counts(tmp_path):
@@ -47,6 +68,12 @@ def test_several_column_counts(tmp_path):
         (b"1,2,3,4\n1,2,3\n", "line 2: expected 4 numbers, found 3"),
         (b"1,2,3,4\n\n1,2,3,4\n", "line 2: expected numbers, found ''"),
         (b"1,2,,4\n", "line 1: expected numbers"),
+        (b"1,2,3,4,\n", "line 1: expected numbers"),
+        (b"1,2,3,1_0\n", "line 1: expected numbers"),
+        ("1,2,3,\u0664\n".encode(), "line 1: expected numbers"),
+        (b"1,2,3,1e999\n", "line 1: expected finite numbers"),
+        (b"1,2,3,4\n1,2,3,-inf\n", "line 2: expected finite numbers"),
+        (b"1 2\t3 4\n1 2\t3 4 5\n", "line 2: expected 4 numbers, found 5"),
         (b"1,2,inf,4\n", "line 1: expected finite numbers"),
         (b"", "found an empty file"),
         (b"\xff\xfe\x00", "is no text file"),
@@ -63,3 +90,65 @@ def test_malformed_files(tmp_path, content, message):
 def test_missing_file(tmp_path):
     with pytest.raises(InputError, match=r"cannot read annotation .*none\.txt: No such file"):
         read_boxes(tmp_path / "none.txt")
+
+
+def test_polygons_and_corners(tmp_path):
+    path = tmp_path / "polygons.txt"
+    path.write_text("10,4,20,8.5,18,14,8,9\n")
+    np.testing.assert_array_equal(polygons_to_boxes(read_polygons(path)), [[8, 4, 12, 10]])
+    path.write_text("10,20,30,40\n11.5,-2,30,41\n")
+    np.testing.assert_array_equal(read_polygons(path)[0], [10, 20, 40, 20, 40, 60, 10, 60])
+    np.testing.assert_array_equal(polygons_to_boxes(boxes_to_polygons(np.array(BOXES))), BOXES)
+    np.testing.assert_array_equal(corners_to_boxes(np.array([[10, 20, 40, 60.0]])), [[10, 20, 30, 40]])
+    assert np.isnan(polygons_to_boxes(np.full((1, 8), np.nan))).all()
+
+
+@pytest.mark.parametrize("text", ["0,1,1,0", "0\n1\n1\n0\n", "0 1\n1 0"])
+def test_flags(tmp_path, text):
+    path = tmp_path / "flags.txt"
+    path.write_text(text)
+    assert read_flags(path).tolist() == [False, True, True, False]
+
+
+@fuzzed
+@given(rows, st.sampled_from([",", "\t", " ", ";", ", ", "  "]), st.sampled_from(["\n", "\r\n"]))
+def test_every_number_is_read_as_it_stands(tmp_path, values, separator, newline):
+    path = tmp_path / "boxes.txt"
+    path.write_bytes(newline.join(separator.join(map(repr, row)) for row in values).encode())
+    np.testing.assert_array_equal(read_table(path, columns=4), np.array(values, dtype=np.float64))
+
+
+def table_or_message(path):
+    try:
+        return read_table(path, columns=4), ""
+    except InputError as error:
+        return None, str(error)
+
+
+@fuzzed
+@given(
+    rows,
+    st.sampled_from([",", "\t", " "]),
+    st.lists(
+        st.tuples(
+            st.floats(0, 1),
+            st.integers(0, 3),
+            st.sampled_from([*",; \t\n\r\x0c-.e\"#\0", "", "nan", "inf", "1_0", "0x1"]),
+        ),
+        max_size=4,
+    ),
+)
+def test_damaged_files(tmp_path, values, separator, damages):
+    path = tmp_path / "boxes.txt"
+    text = "\n".join(separator.join(map(str, row)) for row in values)
+    for place, removed, added in damages:
+        position = int(place * len(text))
+        text = text[:position] + added + text[position + removed :]
+    path.write_bytes(text.encode())
+    table, message = table_or_message(path)
+    if table is None:
+        assert re.search(rf"{re.escape(str(path))}(, line \d+: |: expected one row)", message)
+        return
+    lines = read_lines(path)
+    assert table.shape == (len(lines), 4)
+    np.testing.assert_array_equal(table, [[float(cell) for cell in re.split(r"[\s,;]+", line)] for line in lines])

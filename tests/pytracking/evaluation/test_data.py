@@ -3,7 +3,7 @@ import pickle
 import numpy as np
 import pytest
 
-from pytracking.evaluation.data import Sequence, SequenceList
+from pytracking.evaluation.data import PartialCopyWarning, Sequence, SequenceList
 from pytracking.utils.errors import InputError
 from tests.pytracking.dummy import make_sequence
 
@@ -69,3 +69,46 @@ def test_missing_folder(tmp_path):
 def test_sequences_travel_to_other_processes(tmp_path):
     sequence = pickle.loads(pickle.dumps(make_sequence(tmp_path, "s")))
     sequence.check()
+
+
+def test_native_names_serve_too():
+    names = {"x_a": "a", "a": "b"}
+    sequences = SequenceList(Sequence(name, [], "d", BOXES, native_name=native) for name, native in names.items())
+    assert sequences["x_a"].native_name == "a"
+    assert sequences["a"].native_name == "b"  # a sequence's own name goes first
+    assert sequences["b"].name == "a"
+    assert Sequence("a", [], "d", BOXES).native_name == "a"
+
+
+def test_part_of_a_sequence(tmp_path):
+    sequence = make_sequence(tmp_path, "s")
+    part = Sequence("s", sequence.frames, "d", sequence.ground_truth_rect, expected_frames=10)
+    with pytest.warns(PartialCopyWarning, match="sequence 's' of d has 6 of 10 frames"):
+        part.check()
+    assert part.is_partial
+    assert not sequence.is_partial
+
+
+def test_polygons_and_annotated_frames():
+    polygons = np.zeros((2, 8))
+    sequence = Sequence("a", ["1.jpg", "2.jpg"], "d", BOXES, ground_truth_polygons=lambda: polygons, annotated=[1, 0])
+    np.testing.assert_array_equal(sequence.ground_truth_polygons, polygons)
+    assert sequence.annotated.tolist() == [True, False]
+    plain = Sequence("a", ["1.jpg", "2.jpg"], "d", BOXES)
+    assert plain.ground_truth_polygons is None
+    assert plain.annotated.tolist() == [True, True]
+
+
+@pytest.mark.parametrize("what", ["target_visible", "annotated", "ground_truth_polygons"])
+def test_one_value_for_each_box(what):
+    with pytest.raises(InputError, match=r"expected 2 .*, one for each annotated frame, found 3"):
+        getattr(Sequence("a", ["1.jpg", "2.jpg"], "d", BOXES, **{what: np.zeros((3, 8))}), what)
+
+
+def test_presence(tmp_path):
+    assert Sequence("a", [], "d", BOXES).is_present()  # nothing is known of its folder
+    folders = [tmp_path / "a", tmp_path / "b"]
+    sequence = Sequence("a", [], "d", BOXES, folders=folders)
+    assert not sequence.is_present()
+    folders[1].mkdir()
+    assert sequence.is_present()

@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 
 from pytracking.evaluation import get_dataset, load_dataset
-from pytracking.evaluation.data import BaseDataset
-from pytracking.evaluation.datasets import DATASETS
+from pytracking.evaluation.data import BaseDataset, PartialCopyWarning
+from pytracking.evaluation.datasets import DATASETS, get_dataset_attributes
+from pytracking.evaluation.environment import Settings
 from pytracking.utils.errors import InputError
 from tests.pytracking.dummy import write_frames
 
@@ -14,22 +15,26 @@ def test_every_entry_leads_to_a_data_set():
     for name, entry in DATASETS.items():
         cls = getattr(importlib.import_module(f"pytracking.evaluation.{entry.module}"), entry.class_name)
         assert issubclass(cls, BaseDataset)
-        assert cls.name == name
+        assert cls.name == {"vot": "vot2018"}.get(name, name)
         assert entry.summary
+        assert cls.layout
+        names = (cls.setting,) if isinstance(cls.setting, str) else cls.setting
+        assert all(hasattr(Settings, name) for name in names)
 
 
 def test_names_in_any_case_and_joined(tmp_path, monkeypatch):
     monkeypatch.setenv("PYTRACKING_OTB_PATH", str(tmp_path))
     monkeypatch.setenv("PYTRACKING_DEMO_PATH", str(tmp_path / "demo"))
-    both = get_dataset("OTB", "demo")
-    assert len(both) == len(get_dataset("otb")) + len(get_dataset("Demo"))
+    with pytest.warns(PartialCopyWarning):
+        both = get_dataset("OTB", "demo")
+    assert len(both) == 100 + len(get_dataset("Demo"))
     assert {s.dataset for s in both} == {"otb", "demo"}
     assert not (tmp_path / "demo").exists()  # listing renders nothing
 
 
 def test_unknown_name():
-    with pytest.raises(InputError, match=r"unknown data set 'obt'; did you mean 'otb'\?\n  known: .*demo"):
-        get_dataset("obt")
+    with pytest.raises(InputError, match=r"unknown data set 'otbb'; did you mean 'otb'\?\n  known: .*demo"):
+        get_dataset("otbb")
 
 
 def test_unset_path(monkeypatch, tmp_path):
@@ -62,7 +67,58 @@ def test_otb_does_not_stop_at_a_missing_sequence(tmp_path, monkeypatch):
     monkeypatch.setenv("PYTRACKING_OTB_PATH", str(tmp_path))
     write_frames(tmp_path / "Deer" / "img", 71)
     (tmp_path / "Deer" / "groundtruth_rect.txt").write_text("306,5,95,65\n" * 71)
-    dataset = get_dataset("otb")
+    with pytest.warns(PartialCopyWarning, match=r"99 of 100 sequences of otb are not in .*: Basketball, Biker, "):
+        dataset = get_dataset("otb")
     dataset["Deer"].check()
     with pytest.raises(InputError, match="142 of 142 images are missing"):
         dataset["Biker"].check()
+
+
+def test_path_after_the_name(tmp_path, monkeypatch):
+    monkeypatch.setenv("PYTRACKING_TLP_PATH", str(tmp_path / "nowhere"))
+    assert load_dataset(f"TLP:{tmp_path}").root == tmp_path
+    monkeypatch.chdir(tmp_path)
+    assert load_dataset("tlp:.").root == tmp_path
+    with pytest.raises(InputError, match=r"tlp_path names .*nowhere, which is no folder"):
+        load_dataset("tlp")
+
+
+def test_first_setting_counts(tmp_path, monkeypatch):
+    (tmp_path / "tiny").mkdir()
+    monkeypatch.setenv("PYTRACKING_TLP_PATH", str(tmp_path))
+    assert load_dataset("tinytlp").root == tmp_path
+    monkeypatch.setenv("PYTRACKING_TINYTLP_PATH", str(tmp_path / "tiny"))
+    assert load_dataset("tinytlp").root == tmp_path / "tiny"
+    monkeypatch.setenv("PYTRACKING_VOT_PATH", str(tmp_path))
+    assert load_dataset("vot").root == load_dataset("vot2018").root == tmp_path
+
+
+@pytest.mark.parametrize(
+    ("name", "count"), [("otb", 11), ("uav", 12), ("uav10fps", 12), ("lasot", 14), ("lasot_train", 14)]
+)
+def test_attributes(tmp_path, name, count):
+    short = get_dataset_attributes(f"{name}:{tmp_path}")
+    long = get_dataset_attributes(f"{name}:{tmp_path}", mode="long")
+    assert len(short) == len(long) == count
+    assert [s.names for s in short.values()] == [s.names for s in long.values()]
+    assert all(short.values())
+    dataset = load_dataset(f"{name}:{tmp_path}")
+    assert {a for s in dataset.get_sequence_list() for a in s.attributes} == set(short)
+    assert long["Illumination Variation"].names == short["IV"].names
+
+
+def test_attributes_of_known_sequences(tmp_path):
+    assert "Basketball" in get_dataset_attributes(f"otb:{tmp_path}")["IV"].names
+    assert "uav_bike1" in get_dataset_attributes(f"uav:{tmp_path}")["SOB"].names
+    with pytest.raises(InputError, match="data set tlp has no attributes"):
+        get_dataset_attributes(f"tlp:{tmp_path}")
+    with pytest.raises(InputError, match="expected mode 'short' or 'long', found 'both'"):
+        get_dataset_attributes(f"otb:{tmp_path}", mode="both")
+
+
+def test_names_of_sequences_are_unique_over_the_data_sets(tmp_path):
+    # Results of one run lie in one folder. Both versions of a data set under one name would be taken for each other;
+    # tpl_nootb is a part of tpl.
+    listable = set(DATASETS) - {"demo", "folder", "trackingnet", "oxuva_dev", "oxuva_test", "tpl_nootb", "vot"}
+    names = [name for dataset in listable for name in load_dataset(f"{dataset}:{tmp_path}").get_sequence_list().names]
+    assert sorted(n for n in set(names) if names.count(n) > 1) == []

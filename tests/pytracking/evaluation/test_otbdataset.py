@@ -68,7 +68,7 @@ def test_kitesurf_in_either_layout(tmp_path):
 @pytest.mark.parametrize(
     ("rows", "message"),
     [
-        (["306,5,95,65"] * 70, "expected 71 ground-truth rows for 71 frames, found 70"),
+        (["306,5,95,65"] * 70, r"groundtruth_rect\.txt: expected 71 ground-truth rows, found 70"),
         (["NaN,NaN,NaN,NaN"] + ["306,5,95,65"] * 70, r"groundtruth_rect\.txt, line 1: expected finite numbers"),
         (["306,5,95,65"] * 30 + ["306,5,95"] + ["306,5,95,65"] * 40, "line 31: expected 4 numbers, found 3"),
         (["306,5,0,65"] + ["306,5,95,65"] * 70, "positive width and height"),
