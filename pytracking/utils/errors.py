@@ -12,7 +12,8 @@ class InputError(ValueError):
 def nearest(name: str, known: Iterable[str]) -> str:
     """`; did you mean 'x'?` for the known name closest to `name`, else the empty string."""
     by_lower = {candidate.lower(): candidate for candidate in known}
-    close = difflib.get_close_matches(name.lower(), by_lower, n=1, cutoff=0.5)
+    close = difflib.get_close_matches(name.lower(), by_lower, n=3, cutoff=0.5)
+    close.sort(key=lambda candidate: sorted(candidate) != sorted(name.lower()))  # swapped letters first
     return f"; did you mean '{by_lower[close[0]]}'?" if close else ""
 
 

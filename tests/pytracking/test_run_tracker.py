@@ -50,7 +50,7 @@ def test_missing_sequences_fail_and_the_others_go_on(workplace, capsys):
     [
         (["wandr", "default"], "unknown tracker 'wandr'; did you mean 'wander'?"),
         (["wander", "defaul"], "did you mean 'default'?"),
-        (["wander", "default", "--dataset_name", "demoo"], "unknown data set 'demoo'; did you mean 'demo'?"),
+        (["wander", "default", "--dataset_name", "obt"], "unknown data set 'obt'; did you mean 'otb'?"),
         (["wander", "default", "--sequence", "Der"], "unknown sequence 'Der'; did you mean 'Deer'?"),
         (["wander", "default", "--sequence", "100"], "below 100, found 100"),
         (["wander", "default", "--device", "gpu"], "unknown device 'gpu'; expected cpu, cuda or cuda:<number>"),

@@ -33,8 +33,8 @@ def test_names_in_any_case_and_joined(tmp_path, monkeypatch):
 
 
 def test_unknown_name():
-    with pytest.raises(InputError, match=r"unknown data set 'otbb'; did you mean 'otb'\?\n  known: .*demo"):
-        get_dataset("otbb")
+    with pytest.raises(InputError, match=r"unknown data set 'obt'; did you mean 'otb'\?\n  known: .*demo"):
+        get_dataset("obt")
 
 
 def test_unset_path(monkeypatch, tmp_path):

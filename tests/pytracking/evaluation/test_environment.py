@@ -53,7 +53,7 @@ def test_network_path_is_a_string_or_a_list(config):
     ("text", "message"),
     [
         ('results_path = "ok"\notb_path = "D:\\data"', r"local\.toml is not valid TOML.*line 2.*\n.*left as it is"),
-        ('otb_paht = "/data"', r"unknown key 'otb_paht'; did you mean 'otb_path'\?"),
+        ('obt_path = "/data"', r"unknown key 'obt_path'; did you mean 'otb_path'\?"),
         ("otb_path = 3", "otb_path must be a string, found 3"),
         ("network_path = [3]", "network_path must be a string or a list of strings, found 3"),
     ],
