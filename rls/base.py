@@ -77,7 +77,7 @@ class InverseCorrelation(ABC):
 
     @property
     def scale(self) -> float:
-        """c_n = 1/δ_n, the largest eigenvalue of P_n: that of every direction that no input had."""
+        """c_n = 1/δ_n, the bound of the eigenvalues of P_n, reached in every direction that no input had."""
         return 1 / self._ridge
 
     @torch.no_grad()
@@ -95,7 +95,7 @@ class InverseCorrelation(ABC):
                 showed it have been taken in.
         """
         rows = self.checked_rows(x)
-        for block in self.blocks(len(rows)):
+        for block in self.blocks(rows.shape[0]):
             self._absorb(rows[block])
 
     def apply(
@@ -190,15 +190,16 @@ class InverseCorrelation(ABC):
         return max(1, math.ceil(math.log(self._ridge_floor / self._ridge) / math.log(self.beta)))
 
     def _absorb(self, rows: Tensor) -> None:
+        count = rows.shape[0]
         pivot = self._downdate(rows)
         if not pivot >= 1:
-            if len(rows) > 1:  # one by one, so that only the offending input is repaired and reported
-                for index in range(len(rows)):
+            if count > 1:  # one by one, so that only the offending input is repaired and reported
+                for index in range(count):
                     self._absorb(rows[index : index + 1])
                 return
             self._recover(rows, pivot)
-        self.num_updates += len(rows)
-        self._ridge *= self.beta ** len(rows)
+        self.num_updates += count
+        self._ridge *= self.beta**count
         if self._ridge < self._ridge_floor:
             self._renew_ridge(RIDGE_RENEWAL * self._ridge_floor)
 

@@ -91,12 +91,12 @@ class LowRankInverseCorrelation(InverseCorrelation):
     defects of r rows add up like a random walk: to about ε √r / 5, as measured.
 
     `max_rank` bounds the columns. When they are full, the half of them is kept that P knows best: the eigenvectors of
-    the core with the smallest eigenvalues m_i, i.e. the largest singular values of U. (Half: compressions are rare
-    then, and the newest inputs stay exact for long.) What the others knew, Σ (1/m_i − δ_n), is spread evenly over the
-    complement of the kept span, as a larger δ_n there: P stays positive definite and the trace of Φ_n exact. Forgetting
-    it instead would leave P at 1/δ in most directions after any number of inputs, with xᵀPx of earlier inputs up to 10⁴
-    times too large, a step size that diverges; spreading keeps it within a factor of 3 (β = 1). The price: where no
-    input ever pointed P is too small, up to tenfold on correlated inputs.
+    the core with the smallest eigenvalues m_i, i.e. the largest singular values of U. (Half, for compressions to be
+    rare, and the newest inputs to stay exact for long.) What the others knew, Σ (1/m_i − δ_n), is spread evenly over
+    the complement of the kept span, as a larger δ_n there: P stays positive definite and the trace of Φ_n exact.
+    Forgetting it instead would leave P at 1/δ in most directions after any number of inputs; measured, xᵀPx of earlier
+    inputs was then up to 10⁴ times too large, a step size that diverges. Spreading keeps it within a factor of 3 for
+    β = 1. The price: where no input ever pointed P is too small, up to tenfold on correlated inputs.
 
     Args:
         dim: length of an input.
@@ -187,9 +187,9 @@ class LowRankInverseCorrelation(InverseCorrelation):
         Q, rows = self.basis.to(self._work_dtype), rows.to(self._work_dtype)
         inside = rows @ Q.mT
         new = self._new_directions(rows, inside, Q)
-        if len(new) == 0:
+        if new.shape[0] == 0:
             return inside.double()
-        if self._rank + len(new) > self._bound:
+        if self._rank + new.shape[0] > self._bound:
             self._compress()
             return self._coordinates(rows)
         self._append(new)
@@ -211,25 +211,24 @@ class LowRankInverseCorrelation(InverseCorrelation):
         norms = torch.linalg.vector_norm(rows, dim=1, keepdim=True).clamp_min(torch.finfo(rows.dtype).tiny)
         residual = torch.addmm(rows, inside, Q, alpha=-1) / norms
         new = orthonormal_rows(residual, NOVELTY * torch.finfo(self.dtype).eps)[: self.dim - self._rank]
-        if len(new) and self._rank:
+        if new.shape[0] and self._rank:
             new = orthonormal_rows(torch.addmm(new, new @ Q.mT, Q, alpha=-1), 0.5)
         return new
 
     def _append(self, new: Tensor) -> None:
-        old, rank = self._rank, self._rank + len(new)
-        if rank > len(self._basis):
+        old, rank = self._rank, self._rank + new.shape[0]
+        if rank > self._basis.shape[0]:
             basis, core = self.basis, self.core
-            self._allocate(min(max(2 * len(self._basis), rank), self._bound))
+            self._allocate(min(max(2 * old, rank), self._bound))
             self._basis[:old], self._core[:old, :old] = basis, core
         self._basis[old:rank] = new
-        self._core[old:rank, :rank] = 0
-        self._core[:old, old:rank] = 0
         self._core.diagonal()[old:rank] = self.scale
         self._rank = rank
 
     def _allocate(self, capacity: int) -> None:
+        """New buffers for columns: Q in the first rows of one, M in the corner of the other, zero around it."""
         self._basis = torch.empty(capacity, self.dim, dtype=self.dtype, device=self.device)
-        self._core = torch.empty(capacity, capacity, dtype=torch.float64, device=self.device)
+        self._core = torch.zeros(capacity, capacity, dtype=torch.float64, device=self.device)
 
     def _compress(self) -> None:
         """Keep the best known directions, free half of the columns, spread what the others knew over the complement."""
@@ -246,9 +245,9 @@ class LowRankInverseCorrelation(InverseCorrelation):
         known = eigenvalues > torch.finfo(torch.float64).eps * self.scale
         eigenvalues = eigenvalues.where(known, self.scale)
         Q = vectors[:, :count].mT.to(self._work_dtype) @ self.basis.to(self._work_dtype)
-        self._rank = len(Q)
+        self._rank = Q.shape[0]
         self.basis.copy_(polished(Q))
-        self.core.copy_(eigenvalues[:count].diag())
+        self._core.zero_().diagonal()[: self._rank] = eigenvalues[:count]
         return float((1 / eigenvalues[count:] - self._ridge).clamp_min(0).sum())
 
     def _repair(self, row: Tensor, pivot: float) -> bool:

@@ -11,7 +11,7 @@ def discounted(
     beta: float,
 ) -> Tensor:
     """Rows √βᵇ⁻ⁱ x_i, i = 1 … b: their plain sum of outer products is that of b forgetting steps, one per row."""
-    if beta == 1 or len(rows) == 1:
+    if beta == 1 or rows.shape[0] == 1:
         return rows
     age = torch.arange(len(rows) - 1, -1, -1, dtype=rows.dtype, device=rows.device)
     return rows * (beta ** (age / 2))[:, None]
@@ -29,24 +29,27 @@ def downdate_(
     Returns the smallest pivot of that Cholesky factorization, 1 + β⁻¹ xᵀ P x for b = 1. It is at least 1 for every
     positive definite P. If it is not (or not a number), P is left as it was. The pivot is the only host read.
     """
-    count, growth = len(rows), beta ** -len(rows)
+    count = rows.shape[0]
+    growth = beta**-count
     work = torch.promote_types(P.dtype, torch.float32)
     X = discounted(rows, beta)
-    gain = (X @ P).to(work) * growth
+    gain = (X @ P).to(work)
+    if growth != 1:
+        gain *= growth
     gram = gain @ X.to(work).mT
-    gram.diagonal().add_(1)
     if count == 1:
-        pivot = float(gram)
+        pivot = 1 + float(gram)
         factor = gain / math.sqrt(pivot) if pivot > 0 else gain
     else:
+        gram.diagonal().add_(1)
         root, info = torch.linalg.cholesky_ex(gram)
         pivot = float(torch.where(info == 0, root.diagonal().min().square(), math.nan))
         factor = torch.linalg.solve_triangular(root, gain, upper=False)
     if not 1 - 4 * torch.finfo(work).eps <= pivot < math.inf:
-        return min(pivot, math.nan)
+        return pivot if pivot < math.inf else math.nan
     factor = factor.to(P.dtype)
     if growth != 1:
-        P.mul_(growth)
+        P *= growth
     if count == 1:  # element by element, which unlike BLAS keeps P symmetric to the last bit
         P.addcmul_(factor.mT, factor, value=-1)
     else:
@@ -71,7 +74,7 @@ def orthonormal_rows(
     cutoff: float,
 ) -> Tensor:
     """Orthonormal basis (k ≤ b, dim) of what the rows span with singular values above `cutoff`, strongest first."""
-    if len(rows) == 1:
+    if rows.shape[0] == 1:
         norm = float(torch.linalg.vector_norm(rows))
         return rows / norm if norm > cutoff else rows[:0]
     wide = rows.double()  # squares of singular values need twice the digits

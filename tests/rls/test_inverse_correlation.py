@@ -229,6 +229,10 @@ def test_error_of_bounded_rank_stays_bounded(stream: str, beta: float) -> None:
             inverse = oracle.inverse_correlation(inputs[:count], 0.1, beta)
             for g in (probes, inputs[count - 8 : count]):
                 assert relative(P.apply(g), g.double() @ inverse) <= 2
+            if beta == 1:  # what P says about earlier inputs, the memory, is right
+                earlier = inputs[: count : count // 10].double()
+                ratio = (P.apply(earlier) * earlier).sum(dim=1) / (earlier @ inverse * earlier).sum(dim=1)
+                assert 1 / 3 <= ratio.median() <= 3
 
 
 def test_bounded_rank_is_exact_while_the_inputs_fit() -> None:
@@ -438,6 +442,14 @@ def test_dense_fails_with_numbers_beyond_repair(entry: float) -> None:
         P.update(torch.tensor([[2.0, 0, 0, 0], [1.0, 0, 0, 0]]))
     assert torch.equal(P.to_dense().nan_to_num(), before.nan_to_num())
     assert P.num_updates == 2
+
+
+def test_overflow_in_half_precision_is_an_error() -> None:
+    P = DenseInverseCorrelation(4, 5e-4, dtype=torch.float16)  # 1/δ = 2000, the largest float16 is 65504
+    with pytest.raises(PositiveDefinitenessError, match=r"1/δ_n = 2000.*wider dtype"):
+        P.update(torch.full((4,), 100.0))
+    assert P.num_updates == 0
+    assert P.to_dense().isfinite().all()
 
 
 def test_low_rank_repairs_its_core_with_a_warning() -> None:

@@ -42,6 +42,12 @@ def test_downdate_leaves_an_indefinite_matrix_alone(count: int) -> None:
     assert not downdate_(P, torch.eye(4)[1 : 1 + count]) >= 1
 
 
+def test_downdate_takes_overflow_for_no_number() -> None:
+    P = torch.eye(2, dtype=torch.float16) * 2000
+    assert math.isnan(downdate_(P, torch.full((1, 2), 100.0, dtype=torch.float16)))
+    assert torch.equal(P, torch.eye(2, dtype=torch.float16) * 2000)
+
+
 def test_discounted_rows_age() -> None:
     rows = torch.ones(3, 2, dtype=torch.float64)
     assert torch.equal(discounted(rows, 1.0), rows)
