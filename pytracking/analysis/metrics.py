@@ -1,29 +1,25 @@
-"""One-pass scores (success and precision) as pure functions on arrays of boxes (x, y, w, h).
+"""One-pass scores as pure functions on arrays of boxes (x, y, w, h).
 
-The rules are those of the OTB evaluation (Wu, Lim, Yang, PAMI 2015) as the published numbers were computed:
-- predictions beyond the last annotated frame are dropped; missing ones repeat the last;
-- the prediction of the first frame counts as its ground truth, and is part of the mean;
-- boxes are continuous, [x, x + w] x [y, y + h], without an added pixel;
-- success(t) is the share of frames with overlap > t, for t = 0, 0.05 ... 1; AUC is the mean of these 21 values;
-- precision is the share of frames with a center error <= 20 pixels;
-- the score of a data set is the plain mean over its sequences.
-Frames whose ground truth has no area or is NaN are misses at every overlap threshold. In the precision they are
-hits, misses, or left out altogether, success included, by data set: see `INVALID_FRAMES`.
+`overlap`, `center_error` and `normalized_error` measure frames, `share_above` and `share_within` make curves of them,
+and `score_boxes` scores a sequence by the rules of a benchmark (`pytracking.analysis.conventions`).
 """
 
 from collections.abc import Sequence as SequenceOf
 from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
 
-InvalidRule = Literal["hit", "miss", "dropped"]
+from pytracking.analysis.conventions import InvalidRule, Rules, rules_of
+from pytracking.utils.types import Array
 
-# OTB: the published code gives invalid frames the error -1, so they pass every limit. Demo: its ground truth says
-# exactly when the target is absent, and a frame without target says nothing about a box.
-INVALID_FRAMES: dict[str, InvalidRule] = {"otb": "hit", "demo": "dropped"}
-THRESHOLDS = np.linspace(0, 1, 21)
+THRESHOLDS = np.linspace(0, 1, 21)  # of the overlap
+ERROR_THRESHOLDS = np.arange(51.0)  # pixels
+NORM_ERROR_THRESHOLDS = np.arange(51) / 100  # target sizes
 PRECISION_LIMIT = 20.0  # pixels
+NORM_PRECISION_LIMIT = 0.2  # target sizes
+
+# Rule for invalid frames by data set, of the official convention; "miss" for others.
+INVALID_FRAMES: dict[str, InvalidRule] = {name: rules_of("official", name).invalid for name in ("otb", "uav", "demo")}
 
 
 @dataclass(frozen=True)
@@ -31,7 +27,7 @@ class SequenceScore:
     """Scores of one sequence, or their mean over several, as fractions of 1."""
 
     frames: int  # counted frames
-    success: np.ndarray  # (21,) share of frames with overlap > t, t in THRESHOLDS
+    success: Array  # (21,) share of frames with overlap > t, t in THRESHOLDS
     precision: float  # share of frames with a center error <= 20 pixels
 
     @property
@@ -40,45 +36,198 @@ class SequenceScore:
         return float(self.success.mean())
 
 
-def overlap(boxes: np.ndarray, others: np.ndarray) -> np.ndarray:
-    """Intersection over union of boxes (N, 4) and others (N, 4), row by row -> (N,); 0 where both have no area."""
-    low = np.maximum(boxes[:, :2], others[:, :2])
-    high = np.minimum(boxes[:, :2] + boxes[:, 2:], others[:, :2] + others[:, 2:])
-    intersection = np.prod(np.clip(high - low, 0, None), axis=1)
-    union = np.prod(boxes[:, 2:], axis=1) + np.prod(others[:, 2:], axis=1) - intersection
-    ratio: np.ndarray = np.divide(intersection, union, out=np.zeros_like(union), where=union > 0)
-    return ratio
+@dataclass(frozen=True)
+class Curves:
+    """Scores of one sequence as fractions of 1."""
+
+    frames: int  # counted frames, the denominator of the shares
+    success: Array  # (T,) share of frames with overlap > t
+    precision: Array  # (51,) share of frames with center error <= 0..50 pixels
+    norm_precision: Array  # (51,) share of frames with normalized error <= 0..0.5
+    average_overlap: float  # mean overlap of the valid frames; NaN without any
 
 
-def center_error(boxes: np.ndarray, others: np.ndarray) -> np.ndarray:
+def overlap(boxes: Array, others: Array, added_pixel: float = 0.0) -> Array:
+    """Intersection over union of boxes (N, 4) and others (N, 4), row by row -> (N,); 0 where both have no area.
+
+    Boxes are continuous, [x, x + w] x [y, y + h]. With `added_pixel` 1 they are [x, x + w - 1] and every extent gets a
+    pixel more, which is the same but for rounding.
+    """
+    x, y, w, h = boxes.T
+    other_x, other_y, other_w, other_h = others.T
+    shared_w = _shared_extent(x, w, other_x, other_w, added_pixel)
+    intersection = shared_w * _shared_extent(y, h, other_y, other_h, added_pixel)
+    union = w * h + other_w * other_h - intersection
+    ratio = np.divide(intersection, union, out=np.zeros_like(union), where=union > 0)
+    return np.asarray(np.minimum(ratio, 1))  # rounding can make the union smaller than the intersection
+
+
+def _shared_extent(low: Array, extent: Array, other_low: Array, other_extent: Array, added_pixel: float) -> Array:
+    high = np.minimum(low + extent - added_pixel, other_low + other_extent - added_pixel)
+    return np.asarray(np.maximum(high - np.maximum(low, other_low) + added_pixel, 0))
+
+
+def center_error(boxes: Array, others: Array) -> Array:
     """Distance of the centers of boxes (N, 4) and others (N, 4), pixels -> (N,)."""
-    difference = boxes[:, :2] + boxes[:, 2:] / 2 - others[:, :2] - others[:, 2:] / 2
-    distance: np.ndarray = np.hypot(difference[:, 0], difference[:, 1])
-    return distance
+    dx, dy = _center_difference(boxes, others)
+    return np.asarray(np.sqrt(dx * dx + dy * dy))
 
 
-def align(predicted: np.ndarray, ground_truth: np.ndarray) -> np.ndarray:
+def normalized_error(boxes: Array, truth: Array) -> Array:
+    """Distance of the centers, in x divided by the width and in y by the height of the ground truth -> (N,).
+
+    Infinite or NaN where the ground truth has no width or height.
+    """
+    dx, dy = _center_difference(boxes, truth)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        dx, dy = dx / truth[:, 2], dy / truth[:, 3]
+    return np.asarray(np.sqrt(dx * dx + dy * dy))
+
+
+def _center_difference(boxes: Array, others: Array) -> tuple[Array, Array]:
+    x, y, w, h = boxes.T
+    other_x, other_y, other_w, other_h = others.T
+    return x + w / 2 - other_x - other_w / 2, y + h / 2 - other_y - other_h / 2
+
+
+def clip_boxes(boxes: Array, image_size: tuple[float, float]) -> Array:
+    """Boxes (N, 4) limited to an image of (width, height), as the GOT-10k kit does it.
+
+    The corner is moved into the image, then the size is limited to what is left there: a box that begins left of the
+    image keeps its width.
+    """
+    limit = np.asarray(image_size, dtype=np.float64)
+    corner = np.clip(boxes[:, :2], 0, limit)
+    return np.concatenate((corner, np.clip(boxes[:, 2:], 0, limit - corner)), axis=1)
+
+
+def share_above(values: Array, thresholds: Array, count: int | None = None) -> Array:
+    """Share of values (N,) that are > t for each of the ascending thresholds (T,) -> (T,); of `count`, if not of N."""
+    below = np.searchsorted(thresholds, values, side="left")  # thresholds that the value exceeds
+    histogram = np.bincount(below, minlength=len(thresholds) + 1)
+    above = histogram[::-1].cumsum()[::-1][1:]
+    return np.asarray(above / (len(values) if count is None else count))
+
+
+def share_within(errors: Array, thresholds: Array, count: int | None = None) -> Array:
+    """Share of errors (N,) that are <= t for each of the ascending thresholds (T,) -> (T,); NaN is never within."""
+    first = np.searchsorted(thresholds, errors, side="left")
+    histogram = np.bincount(first, minlength=len(thresholds) + 1)
+    return np.asarray(histogram.cumsum()[:-1] / (len(errors) if count is None else count))
+
+
+def align(predicted: Array, ground_truth: Array) -> Array:
     """Predictions (M, 4) cut or continued to the rows of the ground truth (N, 4), the first replaced -> (N, 4)."""
-    if len(predicted) == 0:
+    return fit_rows(predicted, ground_truth, Rules())
+
+
+def fit_rows(predicted: Array, truth: Array, rules: Rules) -> Array:
+    """Predictions (M, 4) brought to the rows of the ground truth (N, 4) by the rules -> (N, 4).
+
+    Raises ValueError without any prediction, and for fewer than N where the rules ask for all.
+    """
+    found, wanted = len(predicted), len(truth)
+    if found == 0:
         raise ValueError("expected at least one predicted box, found none")
-    rows = np.minimum(np.arange(len(ground_truth)), len(predicted) - 1)
-    aligned = np.asarray(predicted, dtype=np.float64)[rows]
-    aligned[0] = ground_truth[0]
-    return aligned
+    if found < wanted and rules.short_result == "error":
+        raise ValueError(f"expected {wanted} boxes, one for each frame, found {found}")
+    fitted = np.empty((wanted, 4), order="F")  # whole columns are worked on
+    fitted[:found] = predicted[:wanted]
+    fitted[found:] = predicted[-1]
+    if rules.empty_box == "previous":
+        fitted = _replace_empty(fitted, truth)
+    if rules.short_result == "zeros":
+        fitted[found:] = 0
+    if rules.first_frame == "truth" and wanted > 0:
+        fitted[0] = truth[0]
+    return fitted
 
 
-def score_sequence(predicted: np.ndarray, ground_truth: np.ndarray, invalid: InvalidRule = "miss") -> SequenceScore:
-    """Score predictions (M, 4) against ground truth (N, 4). Raises ValueError without any frame to count."""
-    predicted = align(predicted, ground_truth)
-    valid = np.isfinite(ground_truth).all(axis=1) & (ground_truth[:, 2:] > 0).all(axis=1)
-    if invalid == "dropped":
-        predicted, ground_truth, valid = predicted[valid], ground_truth[valid], valid[valid]
-    if len(ground_truth) == 0:
+def _replace_empty(boxes: Array, truth: Array) -> Array:
+    """Boxes without width or height become the last one that has both, but for frames whose ground truth is NaN."""
+    empty = (boxes[:, 2:] == 0).any(axis=1) & np.isfinite(truth).all(axis=1)
+    empty[:1] = False  # nothing stands before it
+    source = np.maximum.accumulate(np.where(empty, 0, np.arange(len(boxes))))
+    return np.asarray(boxes[source])
+
+
+def valid_frames(truth: Array, min_corner: float | None = None) -> Array:
+    """Where the ground truth (N, 4) is a box: no NaN, width and height > 0, x and y > `min_corner` -> bool (N,)."""
+    x, y, w, h = truth.T
+    valid = np.isfinite(x + y + w + h) & (w > 0) & (h > 0)
+    if min_corner is not None:
+        valid &= (x > min_corner) & (y > min_corner)
+    return np.asarray(valid)
+
+
+def counted_frames(truth: Array, rules: Rules, visible: Array | None = None, pixel_origin: int = 0) -> Array:
+    """Frames of the denominator, bool (N,); arguments as of `score_boxes`."""
+    counted = np.ones(len(truth), dtype=bool)
+    if rules.invalid == "dropped":
+        counted = _valid_and_absent(truth, rules, visible, pixel_origin)[0]
+    if rules.first_frame == "dropped":
+        counted[:1] = False
+    return counted
+
+
+def _valid_and_absent(truth: Array, rules: Rules, visible: Array | None, pixel_origin: int) -> tuple[Array, Array]:
+    is_used = visible is not None and rules.absent != "ignored"
+    absent = ~np.asarray(visible) if is_used else np.zeros(len(truth), dtype=bool)
+    min_corner = None if rules.min_corner is None else rules.min_corner - pixel_origin
+    return valid_frames(truth, min_corner) & ~absent, absent
+
+
+def score_boxes(
+    predicted: Array,  # (M, 4)
+    truth: Array,  # (N, 4)
+    rules: Rules,
+    visible: Array | None = None,  # (N,) bool, None: nothing is flagged as absent
+    image_size: tuple[float, float] | None = None,  # (width, height), None: unknown
+    pixel_origin: int = 0,  # number of the first pixel in the annotation file, where it is 0 in `truth`
+    thresholds: Array = THRESHOLDS,  # (T,) of the overlap
+    exclude_invalid: bool = False,
+) -> Curves:
+    """Score the predictions of one sequence.
+
+    `exclude_invalid` divides by the valid frames only; errors of invalid frames stay in the numerator, as in
+    pytracking's `exclude_invalid_frames`, so that shares can exceed 1 where these count as hits.
+    Raises ValueError where there is nothing to count or the rules refuse the predictions.
+    """
+    predicted = fit_rows(predicted, truth, rules)
+    valid, absent = _valid_and_absent(truth, rules, visible, pixel_origin)
+    counted = counted_frames(truth, rules, visible, pixel_origin)
+    if not counted.any() or (exclude_invalid and not valid.any()):
         raise ValueError("expected ground truth with at least one frame to count, found none")
-    overlaps = np.where(valid, overlap(predicted, ground_truth), -1.0)
-    errors = np.where(valid, center_error(predicted, ground_truth), -1.0 if invalid == "hit" else np.inf)
-    success = (overlaps[:, None] > THRESHOLDS).mean(axis=0)
-    return SequenceScore(len(ground_truth), success, float((errors <= PRECISION_LIMIT).mean()))
+    if not counted.all():
+        predicted, truth, valid, absent = predicted[counted], truth[counted], valid[counted], absent[counted]
+    if rules.clip and image_size is not None:
+        predicted, truth = clip_boxes(predicted, image_size), clip_boxes(truth, image_size)
+    overlaps = overlap(predicted, truth, rules.added_pixel)
+    errors, norm_errors = center_error(predicted, truth), normalized_error(predicted, truth)
+    if not valid.all():
+        overlaps[~valid] = -1.0
+        errors[~valid] = -1.0 if rules.invalid == "hit" else np.inf
+        norm_errors[~valid] = -1.0 if rules.invalid_norm == "hit" else np.inf
+        if rules.absent == "miss":
+            errors[absent] = norm_errors[absent] = np.inf
+    count = int(valid.sum()) if exclude_invalid else len(truth)
+    return Curves(
+        count,
+        share_above(overlaps, thresholds, count),
+        share_within(errors, ERROR_THRESHOLDS, count),
+        share_within(norm_errors, NORM_ERROR_THRESHOLDS, count),
+        float(overlaps[valid].mean()) if valid.any() else float("nan"),
+    )
+
+
+def score_sequence(predicted: Array, ground_truth: Array, invalid: InvalidRule = "miss") -> SequenceScore:
+    """Score predictions (M, 4) against ground truth (N, 4) by the rules of the OTB evaluation (Wu et al., PAMI 2015).
+
+    `invalid` is the rule for frames whose ground truth has no area or is NaN. Raises ValueError without any frame to
+    count.
+    """
+    curves = score_boxes(predicted, ground_truth, Rules(invalid=invalid, invalid_norm=invalid))
+    return SequenceScore(curves.frames, curves.success, float(curves.precision[int(PRECISION_LIMIT)]))
 
 
 def mean_score(scores: SequenceOf[SequenceScore]) -> SequenceScore:
@@ -88,3 +237,35 @@ def mean_score(scores: SequenceOf[SequenceScore]) -> SequenceScore:
         np.mean([score.success for score in scores], axis=0),
         float(np.mean([score.precision for score in scores])),
     )
+
+
+@dataclass(frozen=True)
+class TrackingNetScore:
+    """The three numbers of TrackingNet's kit, as fractions of 1: areas, not values at a limit."""
+
+    success: float  # area under success, overlap 0 .. 1
+    precision: float  # area under precision, 0 .. 50 pixels
+    norm_precision: float  # area under normalized precision, 0 .. 0.5
+
+
+def trackingnet_score(predicted: Array, truth: Array) -> TrackingNetScore:
+    """Score predictions (M, 4) against ground truth (N, 4) as TrackingNet's kit scores a sequence.
+
+    Boxes are rounded to integers, the first prediction is replaced by its ground truth, and each area is that of the
+    trapezoids between 21 points, divided by the range. Raises ValueError without a frame, or for fewer boxes.
+    """
+    truth = np.round(truth)
+    predicted = fit_rows(np.round(predicted), truth, Rules(short_result="error"))
+    if len(truth) == 0:
+        raise ValueError("expected ground truth with at least one frame to count, found none")
+    errors, norm_errors = (np.linspace(0, limit, 21) for limit in (50.0, 0.5))
+    return TrackingNetScore(
+        _mean_height(share_above(overlap(predicted, truth), THRESHOLDS)),
+        _mean_height(share_within(center_error(predicted, truth), errors)),
+        _mean_height(share_within(normalized_error(predicted, truth), norm_errors)),
+    )
+
+
+def _mean_height(curve: Array) -> float:
+    """Area of the trapezoids under evenly spaced points, divided by their range."""
+    return float((curve[1:] + curve[:-1]).mean() / 2)

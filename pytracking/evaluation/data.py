@@ -73,7 +73,7 @@ class Sequence:
     @cached_property
     def frames(self) -> list[Path]:
         """Image files in order."""
-        return [Path(frame) for frame in _resolve(self._frames)]
+        return [frame if isinstance(frame, Path) else Path(frame) for frame in _resolve(self._frames)]
 
     @cached_property
     def ground_truth_rect(self) -> Array:

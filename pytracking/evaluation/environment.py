@@ -22,6 +22,8 @@ class Settings:
     results_path: Path = PROJECT / "results"
     result_plot_path: Path = PROJECT / "results" / "plots"
     network_path: list[Path] = field(default_factory=lambda: [PROJECT / "networks"])  # searched in this order
+    got_packed_results_path: Path | None = None  # packages for the servers; where not set: below results_path
+    tn_packed_results_path: Path | None = None
     demo_path: Path = PROJECT / "data" / "demo"
     otb_path: Path | None = None
     uav_path: Path | None = None

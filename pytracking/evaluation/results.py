@@ -142,6 +142,7 @@ class ResultStore:
         entry = self._sequence_key(seq) | {
             "seed": seed,
             "fps": round(len(seq) / seconds, 3) if seconds > 0 else None,
+            "peak_memory": max(output.get("peak_memory", ()), default=None),
             "date": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
             "environment": describe_environment(self.device),
         }

@@ -16,6 +16,7 @@ from pytracking.evaluation.data import Sequence
 from pytracking.evaluation.environment import env_settings
 from pytracking.utils.errors import InputError
 from pytracking.utils.image import read_image
+from pytracking.utils.memory import PeakMemory
 from pytracking.utils.seeding import seed_everything, sequence_seed
 
 if TYPE_CHECKING:
@@ -101,7 +102,9 @@ class Tracker:
         visdom_info: dict[str, Any] | None = None,
         on_frame: OnFrame | None = None,
     ) -> Output:
-        """Track through a sequence: lists `target_bbox`, `time`, `object_presence_score`, `flag`, one entry a frame.
+        """Track through a sequence: lists with one entry a frame.
+
+        `target_bbox`, `time`, `object_presence_score`, `flag`, and `peak_memory`, the bytes of `PeakMemory` until then.
 
         `time` counts seconds in `initialize` and `track` with the device synchronized; reading images and loading the
         network are left out. Lists that the tracker does not report are empty. With `debug` > 0 each frame's state is
@@ -145,7 +148,8 @@ def network_files() -> Iterator[None]:
 
 
 def _track(tracker: BaseTracker, seq: Sequence, on_frame: OnFrame | None, verbose: bool) -> Output:
-    output: Output = {"target_bbox": [], "time": [], "object_presence_score": [], "flag": []}
+    output: Output = {"target_bbox": [], "time": [], "object_presence_score": [], "flag": [], "peak_memory": []}
+    memory = PeakMemory(getattr(tracker, "device", None))
     init_info = seq.init_info()
     result: dict[str, Any] = {}
     for index, path in enumerate(seq.frames):
@@ -164,6 +168,8 @@ def _track(tracker: BaseTracker, seq: Sequence, on_frame: OnFrame | None, verbos
         except Exception as error:
             error.add_note(f"in frame {index + 1} of {len(seq)} of {seq}: {path}")
             raise
+        if (peak := memory.bytes()) is not None:
+            output["peak_memory"].append(peak)
         if verbose:
             score, flag = result.get("object_presence_score", float("nan")), result.get("flag", "")
             print(f"{seq.name} frame {index + 1}/{len(seq)}: score {score:.3f} {flag}")

@@ -43,18 +43,18 @@ def show_results(tracker: Tracker, dataset: SequenceList) -> None:
     """Print the scores of stored results, write plot and videos, and say where they are."""
     from rich.console import Console
 
-    from pytracking.analysis.metrics import mean_score
-    from pytracking.analysis.plot_results import plot_success, score_results, score_table
+    from pytracking.analysis.evaluation import evaluate
+    from pytracking.analysis.report.plots import write_curve_plot
+    from pytracking.analysis.report.scores import tracker_table
     from pytracking.evaluation.environment import env_settings
     from pytracking.evaluation.progress import FPS_MEANING
 
     console = Console()
-    scores, table = score_results(tracker, dataset)
+    evaluation = evaluate([tracker], dataset)
     console.print()
-    console.print(score_table(table, f"{tracker.display_name} on {DATASET}"))
+    tracker_table(evaluation, evaluation.trackers[0], f"{tracker.display_name} on {DATASET}").print(console)
     folder = env_settings().results_path / DATASET / tracker.display_name
-    plot = folder / "success_plot.png"
-    plot_success({tracker.display_name: mean_score(scores).success}, plot, f"Success plot on {DATASET}")
+    (plot,) = write_curve_plot(evaluation, "success", folder, formats=("png",))
     write_videos(tracker, dataset, folder)
     lines = (
         FPS_MEANING,

@@ -247,11 +247,18 @@ def box_rows(boxes: Array) -> str:  # (N, 4)
 
 
 def package_path(server: str, output_name: str, results_path: Path | None) -> Path:
-    """`<results_path>/packed/<server>/<output_name>.zip`. Raises InputError for a name with a folder."""
+    """`<folder>/<output_name>.zip`. Raises InputError for a name with a folder.
+
+    The folder is the server's setting (`got_packed_results_path`, `tn_packed_results_path`), and where that is not set
+    or `results_path` is given, `<results_path>/packed/<server>`.
+    """
     if Path(output_name).name != output_name:
         raise InputError(f"expected a file name without folder as output_name, found '{output_name}'")
-    root = results_path if results_path is not None else env_settings().results_path
-    return root / "packed" / server / f"{output_name.removesuffix('.zip')}.zip"
+    settings = env_settings()
+    own = {"got10k": settings.got_packed_results_path, "trackingnet": settings.tn_packed_results_path}.get(server)
+    folder = own if results_path is None else None
+    folder = folder or (results_path or settings.results_path) / "packed" / server
+    return folder / f"{output_name.removesuffix('.zip')}.zip"
 
 
 def write_package(path: Path, members: Iterable[tuple[str, str]]) -> None:

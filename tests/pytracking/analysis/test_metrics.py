@@ -1,15 +1,25 @@
-import json
-import re
-import tarfile
-
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from pytracking.analysis.metrics import align, center_error, mean_score, overlap, score_sequence
-from tests.shared_data import shared_path
+from pytracking.analysis.conventions import Rules
+from pytracking.analysis.metrics import (
+    INVALID_FRAMES,
+    align,
+    center_error,
+    clip_boxes,
+    fit_rows,
+    mean_score,
+    normalized_error,
+    overlap,
+    score_sequence,
+    share_above,
+    share_within,
+    trackingnet_score,
+    valid_frames,
+)
 
 boxes = arrays(np.float64, (5, 4), elements=st.floats(0, 200).map(lambda v: round(v, 2)))
 
@@ -36,8 +46,7 @@ def test_overlap(one, other, expected):
 @given(boxes, boxes)
 def test_overlap_properties(one, other):
     result = overlap(one, other)
-    assert (result >= 0).all()
-    assert (result <= 1 + 1e-9).all()  # union = a + b - intersection may round below intersection
+    assert ((result >= 0) & (result <= 1)).all()
     np.testing.assert_array_equal(result, overlap(other, one))
     shift = np.array([3.5, -7.25, 0, 0])
     # Coordinates of up to 400 carry rounding of 6e-14; areas as small as 1e-4 turn that into 1e-7 of overlap.
@@ -47,6 +56,58 @@ def test_overlap_properties(one, other):
 def test_center_error():
     assert center_error(box(0, 0, 10, 10), box(3, 4, 10, 10))[0] == 5
     assert center_error(box(0, 0, 10, 10), box(0, 0, 16, 18))[0] == 5
+
+
+@given(boxes, boxes)
+def test_added_pixel_cancels(one, other):
+    """[x, x + w - 1] with a pixel more in every extent is [x, x + w] but for rounding, as large as above."""
+    np.testing.assert_allclose(overlap(one, other, added_pixel=1), overlap(one, other), atol=1e-6)
+
+
+def test_normalized_error():
+    assert normalized_error(box(3, 8, 10, 20), box(0, 0, 10, 20))[0] == pytest.approx(0.5)  # 3 / 10 and 8 / 20
+    assert not np.isfinite(normalized_error(box(3, 8, 10, 20), box(0, 0, 0, 20)))[0]
+
+
+def test_clip_boxes():
+    clipped = clip_boxes(np.array([[-5.0, 2, 10, 10], [95, 90, 10, 30], [120, -3, 5, 5]]), (100, 100))
+    assert clipped.tolist() == [[0, 2, 10, 10], [95, 90, 5, 10], [100, 0, 0, 5]]
+
+
+values = arrays(np.float64, st.integers(1, 30), elements=st.integers(-2, 22).map(lambda v: v / 20))
+
+
+@given(values, st.sampled_from([None, 40]))
+def test_shares_against_comparisons(numbers, count):
+    """Twentieths tie with the thresholds."""
+    thresholds = np.arange(21) / 20
+    above = (numbers[:, None] > thresholds).sum(axis=0) / (count or len(numbers))
+    within = (numbers[:, None] <= thresholds).sum(axis=0) / (count or len(numbers))
+    np.testing.assert_array_equal(share_above(numbers, thresholds, count), above)
+    np.testing.assert_array_equal(share_within(numbers, thresholds, count), within)
+
+
+def test_shares_of_special_values():
+    limits = np.array([0.0, 10])
+    assert share_within(np.array([np.nan, np.inf, -1, 10]), limits).tolist() == [0.25, 0.5]
+    assert share_above(np.array([-1.0, np.inf, 10]), limits).tolist() == [2 / 3, 1 / 3]
+
+
+def test_valid_frames():
+    truth = np.array([[1.0, 1, 2, 2], [0, 1, 2, 2], [1, 1, 0, 2], [1, 1, 2, -1], [1, np.nan, 2, 2], [1, 1, np.inf, 2]])
+    assert valid_frames(truth).tolist() == [True, True, False, False, False, False]
+    assert valid_frames(truth, min_corner=0).tolist() == [True] + [False] * 5
+
+
+def test_rows_are_not_changed_in_place():
+    predicted, truth = np.ones((3, 4)), np.zeros((3, 4))
+    fit_rows(predicted, truth, Rules(empty_box="previous", short_result="zeros"))
+    assert (predicted == 1).all()
+    assert (truth == 0).all()
+
+
+def test_invalid_frames_of_the_data_sets():
+    assert INVALID_FRAMES == {"otb": "hit", "uav": "hit", "demo": "dropped"}
 
 
 def test_align():
@@ -104,32 +165,16 @@ def test_mean_counts_each_sequence_the_same():
     assert mean.frames == 12
 
 
-def plain(name: str) -> str:
-    return re.sub("[^a-z0-9]", "", name.lower())
-
-
-def parse(text: str) -> np.ndarray:
-    return np.array([re.split(r"[,\s]+", row.strip()) for row in text.splitlines()], dtype=float)
-
-
-@pytest.mark.parametrize("tracker", ["ATOM", "CFNet", "DaSiamRPN", "Ocean", "Ocean-online", "SiamFC", "SiamRPN"])
-def test_published_scores_of_otb100(tracker):
-    """Raw results of seven trackers give the scores that were computed from them elsewhere, to the digit printed."""
-    published = json.loads(shared_path("data", "metrics", "published.json").read_text())["values"]
-    wanted = {v["metric"]: v["recomputed"] for v in published if v["dataset"] == "OTB100" and v["tracker"] == tracker}
-    with tarfile.open(shared_path("data", "metrics", "otb100.tar.xz")) as archive:
-        texts = {
-            member.name: archive.extractfile(member).read().decode()
-            for member in archive
-            if member.isfile() and (member.name.endswith("OTB100.json") or f"results/{tracker}/" in member.name)
-        }
-    truths = json.loads(next(text for name, text in texts.items() if name.endswith(".json")))
-    results = {plain(name.rsplit("/", 1)[1][:-4]): text for name, text in texts.items() if name.endswith(".txt")}
-    scores = [
-        score_sequence(parse(results[plain(name)]), np.array(entry["gt_rect"], dtype=float), "hit")
-        for name, entry in truths.items()
-    ]
-    mean = mean_score(scores)
-    assert round(100 * mean.auc, 2) == wanted["AUC"]
-    assert round(100 * mean.precision, 2) == wanted["P20"]
-    assert mean.frames == 59035
+def test_trackingnet_areas():
+    """A perfect tracker: the trapezoid from 1 to 0 at the end of the success curve is half as high."""
+    truth = np.array([[10.0, 10, 20, 20]] * 2)
+    perfect = trackingnet_score(truth + 0.2, truth)  # rounded away
+    assert (perfect.success, perfect.precision, perfect.norm_precision) == (pytest.approx(19.5 / 20), 1, 1)
+    # An error of 10 pixels, half the width: 4 of the 21 points at 2.5 pixels are below it, and the trapezoid before
+    # the fifth is half as high. 0.5 is the last point of the normalized curve.
+    moved = trackingnet_score(np.array([[0.0, 0, 1, 1], [20, 10, 20, 20]]), truth)
+    assert moved.precision == pytest.approx((1 + (20 - 3.5) / 20) / 2)
+    assert moved.norm_precision == pytest.approx((1 + 0.5 / 20) / 2)
+    assert moved.success == pytest.approx((19.5 / 20 + 6.5 / 20) / 2)  # 1/3 exceeds 0 .. 0.3, seven points
+    with pytest.raises(ValueError, match="expected 2 boxes"):
+        trackingnet_score(truth[:1], truth)

@@ -1,53 +1,136 @@
-import io
+import json
+import re
 
-import cv2
 import numpy as np
 import pytest
-from rich.console import Console
 
-from pytracking.analysis.plot_results import plot_success, score_results, score_table
-from pytracking.evaluation.running import run_dataset
+from pytracking.analysis.plot_results import (
+    plot_attributes_radar,
+    plot_got_success,
+    plot_results,
+    print_per_sequence_results,
+    print_results,
+    print_results_per_attribute,
+)  # fmt: skip
+from pytracking.analysis.result_files import RawResults
 from pytracking.utils.errors import InputError
-from tests.pytracking.dummy import DummyTracker, make_sequence
+from tests.pytracking.dummy import make_sequence
+
+NAMES = ("left", "middle", "right")
 
 
 @pytest.fixture
-def stored(tmp_path):
-    tracker = DummyTracker("silent", "default", results_path=tmp_path / "results")
-    sequences = [make_sequence(tmp_path, name) for name in ("a", "b")]
-    run_dataset(sequences, [tracker], console=Console(file=io.StringIO()))
-    return tracker, sequences
+def stored(tmp_path, monkeypatch):
+    """Two runs of a tracker that is exact, and one that is `shift` pixels off in the n-th sequence."""
+    monkeypatch.setenv("PYTRACKING_RESULT_PLOT_PATH", str(tmp_path / "plots"))
+    sequences = [make_sequence(tmp_path / "data", name) for name in NAMES]
+    trackers = []
+    for name, run, shifts in (("exact", 0, (0, 0, 0)), ("exact", 1, (0, 0, 0)), ("off", None, (1, 3, 30))):
+        folder = tmp_path / "results" / f"{name}{run}"
+        folder.mkdir(parents=True)
+        for sequence, shift in zip(sequences, shifts, strict=True):
+            boxes = sequence.ground_truth_rect + np.array([shift, 0, 0, 0])
+            np.savetxt(folder / f"{sequence.name}.txt", boxes, fmt="%.1f", delimiter="\t")
+        trackers.append(RawResults(name, folder, run))
+    return trackers, sequences
 
 
-def test_scores_of_stored_results(stored):
-    scores, table = score_results(*stored)
-    assert table["sequence"].tolist() == ["a", "b", "mean"]
-    assert table["frames"].tolist() == [6, 6, 12]
-    # The box stays while the target of 10 pixels moves 0, 1 ... 5 pixels.
-    overlaps = np.array([(10 - d) / (10 + d) for d in range(6)])
-    assert table["auc"][0] == pytest.approx(np.mean(overlaps[:, None] > np.linspace(0, 1, 21)))
-    assert (table["precision"] == 1).all()
-    assert (table["fps"] > 0).all()
-    assert len(scores) == 2
+def rows(text: str) -> list[list[str]]:
+    """Cells of the table rows in printed text."""
+    lines = [line.strip("│ ") for line in text.splitlines() if line.startswith("│")]
+    return [[cell.strip() for cell in line.split("│")] for line in lines]
 
 
-def test_table_for_the_terminal(stored):
-    console = Console(file=io.StringIO(), width=100)
-    console.print(score_table(score_results(*stored)[1], "title"))
-    text = console.file.getvalue()
-    for word in ("title", "AUC", "precision (20 px)", "fps", "mean", "1.000"):
-        assert word in text
+def test_plots(stored, tmp_path):
+    files = plot_results(*stored, "report", plot_types=("success", "prec", "norm_prec"))
+    kinds = ("success_plot", "precision_plot", "norm_precision_plot")
+    names = [f"{name}.{ending}" for name in kinds for ending in ("pdf", "png")]
+    assert [path.name for path in files] == names
+    assert all(path.parent == tmp_path / "plots" / "report" for path in files)
+    merged = plot_results(*stored, "report", True, "success")  # pytracking's default is this string in brackets
+    assert [path.name for path in merged] == names[:2]
+    with pytest.raises(InputError, match="did you mean 'success'"):
+        plot_results(*stored, "report", plot_types=("succes",))
+    with pytest.raises(InputError, match="without merge_results"):
+        plot_results(*stored, "report", True, "f1_prec_rec")
 
 
-def test_missing_result(stored, tmp_path):
-    tracker, sequences = stored
-    with pytest.raises(InputError, match="no result of sequence 'c'"):
-        score_results(tracker, [*sequences, make_sequence(tmp_path, "c")])
+def test_precision_and_recall(stored):
+    files = plot_results(*stored, "report", plot_types="f1_prec_rec")
+    assert [path.name for path in files] == ["f1_prec_rec_plot.pdf", "f1_prec_rec_plot.png"]
 
 
-def test_plot(tmp_path):
-    path = tmp_path / "plots" / "success.png"
-    plot_success({"good": np.linspace(1, 0.5, 21), "poor": np.linspace(0.6, 0, 21)}, path)
-    image = cv2.imread(str(path))
-    assert min(image.shape[:2]) > 400
-    assert [p.name for p in path.parent.iterdir()] == ["success.png"]
+def test_results_run_by_run_and_merged(stored, capsys):
+    print_results(*stored, "report")
+    text = capsys.readouterr().out
+    assert "report: 3 of 3 sequences, convention pytracking" in text
+    # All thresholds but 1 are exceeded by an exact box: 20 of 21.
+    assert [row[:2] for row in rows(text)][:2] == [["exact_000", "95.24"], ["exact_001", "95.24"]]
+    print_results(*stored, "report", True, ("prec", "norm_prec"), verbose=False)
+    text = capsys.readouterr().out
+    # 30 pixels off counts only in the first of six frames; 3 pixels are more than 0.2 of the width of 10.
+    off = [100 * (1 + 1 + 1 / 6) / 3, 100 * (1 + 1 / 6 + 1 / 6) / 3]
+    assert rows(text) == [["exact", "100.00 ± 0.00", "100.00 ± 0.00"], ["off", *(f"{value:.2f}" for value in off)]]
+
+
+def test_options_reach_the_evaluation(stored, capsys):
+    trackers, _ = stored
+    print_results(*stored, "report", plot_bin_gap=0.5, force_evaluation=True, convention="official")
+    assert "66.67" in rows(capsys.readouterr().out)[0]  # thresholds 0, 0.5, 1
+    with pytest.raises(InputError, match="divides 1"):
+        print_results(*stored, "report", plot_bin_gap=0.3)
+    (trackers[2].results_dir / "left.txt").unlink()
+    with pytest.raises(InputError, match="skip_missing"):
+        print_results(*stored, "report")
+    print_results(*stored, "report", skip_missing_seq=True)
+    assert "2 of 3 sequences" in capsys.readouterr().out
+    with pytest.raises(TypeError, match="unexpected keyword"):
+        print_results(*stored, "report", plot_bin=0.05)
+
+
+@pytest.mark.parametrize(
+    ("criteria", "listed"),
+    [
+        (None, ["left", "middle", "right"]),
+        ({"mode": "ao_min", "threshold": 70}, ["middle", "right"]),
+        ({"mode": "delta_ao", "threshold": 50}, ["right"]),
+        ({"mode": "ao_max", "threshold": 99}, []),
+    ],
+)
+def test_sequences(stored, capsys, criteria, listed):
+    print_per_sequence_results(*stored, "report", True, criteria)
+    text = capsys.readouterr().out
+    assert [row[0] for row in rows(text) if row[0] != "mean"] == listed
+    assert bool(listed) != ("no sequence" in text)
+
+
+def test_wrong_filter(stored):
+    with pytest.raises(InputError, match="expected filter criteria such as"):
+        print_per_sequence_results(*stored, "report", filter_criteria={"mode": "min", "threshold": 1})
+
+
+def test_attributes(stored, tmp_path, capsys):
+    trackers, sequences = stored
+    attributes = {"OCC": sequences[:2], "FM": sequences[1:], "LR": sequences[2:], "none": []}
+    scores, names = print_results_per_attribute(trackers, attributes, "report", True)
+    assert names == ["exact", "off"]
+    assert list(scores) == ["OCC", "FM", "LR"]
+    assert scores["LR"] == pytest.approx([100 * 20 / 21, 100 * 20 / 21 / 6])
+    assert re.search(r"OCC .* 2 .* 95\.24", capsys.readouterr().out)
+    files = plot_attributes_radar(trackers, attributes, "report", True)
+    assert files[0] == tmp_path / "plots" / "report" / "radar_plot.pdf"
+
+
+def test_got10k_server_reports(tmp_path, monkeypatch):
+    monkeypatch.setenv("PYTRACKING_RESULT_PLOT_PATH", str(tmp_path / "plots"))
+    trackers = [RawResults(name, tmp_path) for name in ("one", "two")]
+    curve = np.linspace(1, 0, 101).tolist()
+    (tmp_path / "one.json").write_text(json.dumps({"One": {"overall": {"ao": 0.5, "succ_curve": curve}}}))
+    with pytest.raises(InputError, match=r"no report .*two\.json"):
+        plot_got_success(trackers, "got", tmp_path)
+    (tmp_path / "two.json").write_text(json.dumps({"Two": {"ao": 0.6, "succ_curve": curve}}))
+    assert plot_got_success(trackers, "got", tmp_path)[1] == tmp_path / "plots" / "got" / "success_plot.png"
+    for content in ({"Two": {"ao": 0.6}}, [1], {"Two": {"ao": 0.6, "succ_curve": "x"}}, {}):
+        (tmp_path / "two.json").write_text(json.dumps(content))
+        with pytest.raises(InputError, match=r"two\.json: expected"):
+            plot_got_success(trackers, "got", tmp_path)

@@ -36,7 +36,7 @@ def test_run_sequence(tmp_path):
     calls = []
     output = DummyTracker("wander", "default").run_sequence(sequence, on_frame=lambda *call: calls.append(call))
     assert {key: len(values) for key, values in output.items()} == dict.fromkeys(
-        ("target_bbox", "time", "object_presence_score", "flag"), 6
+        ("target_bbox", "time", "object_presence_score", "flag", "peak_memory"), 6
     )
     assert output["target_bbox"][0] == sequence.init_bbox()
     assert output["flag"] == ["init"] + ["normal"] * 5

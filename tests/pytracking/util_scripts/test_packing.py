@@ -67,6 +67,15 @@ def test_default_folder_is_that_of_the_results(monkeypatch, tmp_path):
     assert packing.package_path("server", "name.zip", None) == tmp_path / "packed" / "server" / "name.zip"
 
 
+def test_package_path_of_the_settings(monkeypatch, tmp_path):
+    monkeypatch.setenv("PYTRACKING_GOT_PACKED_RESULTS_PATH", str(tmp_path / "got"))
+    monkeypatch.setenv("PYTRACKING_RESULTS_PATH", str(tmp_path))
+    assert packing.package_path("got10k", "name", None) == tmp_path / "got" / "name.zip"
+    own = tmp_path / "own"
+    assert packing.package_path("got10k", "name", own) == own / "packed" / "got10k" / "name.zip"
+    assert packing.package_path("trackingnet", "name", None) == tmp_path / "packed" / "trackingnet" / "name.zip"
+
+
 def test_what_is_no_zip_file(tmp_path):
     with pytest.raises(InputError, match="cannot read"):
         packing.read_package(Report(""), tmp_path / "missing.zip")

@@ -1,0 +1,5 @@
+"""Reports of an evaluation: tables, plots and an HTML page."""
+
+from pytracking.analysis.report.report import Report, make_report
+
+__all__ = ["Report", "make_report"]

@@ -1,0 +1,195 @@
+"""A report: everything that is shown of an evaluation, and the files it is written to."""
+
+from __future__ import annotations
+
+import datetime
+import json
+from collections.abc import Mapping
+from collections.abc import Sequence as SequenceOf
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from pytracking.analysis.comparison import Comparison
+from pytracking.analysis.evaluation import Evaluation
+from pytracking.analysis.report.definitions import definitions
+from pytracking.analysis.report.page import SEQUENCE_METRICS, html_page
+from pytracking.analysis.report.pairs import compare_pairs, comparison_note, pair_table
+from pytracking.analysis.report.plots import PLOTS, curves, write_curve_plot, write_radar_plot
+from pytracking.analysis.report.provenance import Provenance, provenance
+from pytracking.analysis.report.scores import (
+    Attributes,
+    attribute_table,
+    check,
+    run_table,
+    sequence_table,
+    summary_table,
+)  # fmt: skip
+from pytracking.analysis.report.strips import STRIPS, Strip, film_strips
+from pytracking.analysis.report.tables import Table
+from pytracking.analysis.result_files import ResultSource
+from pytracking.evaluation.data import Sequence
+from pytracking.evaluation.progress import FPS_MEANING
+from pytracking.utils.files import write_atomic
+
+SHOWN_MISSING = 12
+
+
+@dataclass(frozen=True)
+class Report:
+    """An evaluation with what belongs to it; tables are made when they are asked for."""
+
+    evaluation: Evaluation  # sequences that all have results of, the best tracker first
+    attributes: Attributes
+    attribute_titles: Mapping[str, str]  # long names
+    pairs: list[Comparison]
+    strips: list[Strip]
+    strip_problems: list[str]
+    provenance: Provenance
+    notices: list[str]  # what a reader has to know before the numbers
+    title: str
+    date: str = field(default_factory=lambda: datetime.datetime.now().astimezone().isoformat(" ", "minutes"))
+
+    @property
+    def subtitle(self) -> str:
+        """What was compared, and by which convention."""
+        trackers, sequences = len(self.evaluation.trackers), len(self.evaluation.sequences)
+        return f"{trackers} trackers · {sequences} sequences · convention {self.evaluation.convention} · {self.date}"
+
+    @property
+    def definitions(self) -> list[str]:
+        """What the scores mean, in sentences."""
+        return definitions(self.evaluation)
+
+    @property
+    def notes(self) -> dict[str, str]:
+        """Remarks below the tables."""
+        return {
+            "summary": f"Scores in percent, mean ± standard deviation over runs (n − 1). {FPS_MEANING}.",
+            "attributes": "AUC in percent on the sequences with each attribute. The radar's scale does not start at 0.",
+            "comparison": comparison_note(self.pairs),
+            "strips": "The sequences with the lowest AUC, averaged over trackers: frames at equal distances, with the "
+            "ground truth in dashed white and the boxes of each tracker's first run. Below, the overlap over time.",
+        }
+
+    @cached_property
+    def summary(self) -> Table:
+        """A row for each tracker."""
+        return summary_table(self.evaluation)
+
+    @cached_property
+    def sequence_tables(self) -> dict[str, Table]:
+        """By metric, a row for each sequence."""
+        return {metric: sequence_table(self.evaluation, metric) for metric in SEQUENCE_METRICS}
+
+    @cached_property
+    def attribute_table(self) -> Table | None:
+        """A row for each attribute; None where no sequence has any."""
+        present = self.evaluation.per_attribute(self.attributes)
+        return attribute_table(self.evaluation, self.attributes) if present else None
+
+    @cached_property
+    def comparison(self) -> Table | None:
+        """A row for each pair of trackers; None with one tracker."""
+        return pair_table(self.evaluation, self.pairs) if self.pairs else None
+
+    def tables(self) -> dict[str, Table]:
+        """Tables by file name."""
+        found = {"summary": self.summary, "attributes": self.attribute_table, "comparison": self.comparison}
+        found |= {f"sequences_{metric}": table for metric, table in self.sequence_tables.items()}
+        return {name: table for name, table in found.items() if table is not None}
+
+    def json(self) -> dict[str, Any]:
+        """All numbers but those of single runs, shares as fractions of 1."""
+        return {
+            "title": self.title,
+            "date": self.date,
+            "dataset": self.evaluation.dataset,
+            "convention": self.evaluation.convention,
+            "definitions": self.definitions,
+            "notices": self.notices,
+            "tables": {name: table.records() for name, table in self.tables().items()},
+            "curves": {
+                kind: {
+                    "thresholds": plot.thresholds(self.evaluation).tolist(),
+                    "trackers": {curve.name: curve.values.tolist() for curve in curves(self.evaluation, kind)},
+                }
+                for kind, plot in PLOTS.items()
+            },
+            "provenance": {"runs": self.provenance.runs.records(), "common": self.provenance.common},
+        }
+
+    def markdown(self) -> str:
+        """All tables, notices and definitions."""
+        parts = [f"# {self.title}", self.subtitle, *(f"> {notice}" for notice in self.notices)]
+        for name, table in self.tables().items():
+            parts += [table.markdown().rstrip(), self.notes.get(name, "")]
+        parts += ["## How it was scored", "\n".join(f"- {sentence}" for sentence in self.definitions)]
+        parts += [self.provenance.runs.markdown().rstrip(), self.provenance.common]
+        return "\n\n".join(part for part in parts if part) + "\n"
+
+    def write(self, folder: Path) -> list[Path]:
+        """Write page, tables and plots; returns their paths, the page first."""
+        (folder / "tables").mkdir(parents=True, exist_ok=True)
+        texts = {
+            folder / "report.html": html_page(self),
+            folder / "report.md": self.markdown(),
+            folder / "report.json": json.dumps(self.json(), indent=1, allow_nan=False) + "\n",
+            folder / "tables" / "runs.csv": run_table(self.evaluation).csv(),
+        }
+        for name, table in self.tables().items():
+            base = folder / "tables" / name
+            texts |= {base.with_suffix(".csv"): table.csv(), base.with_suffix(".tex"): table.latex()}
+        for path, text in texts.items():
+            write_atomic(path, text)
+        plots = [path for kind in PLOTS for path in write_curve_plot(self.evaluation, kind, folder)]
+        if self.attribute_table is not None:
+            plots += write_radar_plot(self.evaluation, self.attributes, folder)
+        return [*texts, *plots]
+
+
+def make_report(
+    evaluation: Evaluation,
+    sources: Mapping[str, SequenceOf[ResultSource]],
+    dataset: SequenceOf[Sequence],
+    attributes: Attributes | None = None,
+    attribute_titles: Mapping[str, str] | None = None,
+    strips: int = STRIPS,
+    title: str | None = None,
+    whole: int | None = None,  # sequences of the whole data set, where the evaluation has fewer
+) -> Report:
+    """Put a report together.
+
+    `sources` gives the runs of each tracker of the evaluation, `dataset` the sequences that film strips are made of,
+    `attributes` the names of the sequences with each attribute.
+    Raises InputError where no sequence has results of all trackers and runs.
+    """
+    checked = check(evaluation)
+    first_runs = {name: runs[0] for name, runs in sources.items()}
+    shown, problems = film_strips(checked, dataset, first_runs, strips)
+    return Report(
+        evaluation=checked,
+        attributes=attributes or {},
+        attribute_titles=attribute_titles or {},
+        pairs=compare_pairs(checked),
+        strips=shown,
+        strip_problems=problems,
+        provenance=provenance({tracker.name: sources[tracker.name] for tracker in checked.trackers}),
+        notices=_notices(evaluation, checked, whole or len(evaluation.sequences)),
+        title=title or f"Tracking results on {evaluation.dataset}",
+    )
+
+
+def _notices(evaluation: Evaluation, checked: Evaluation, whole: int) -> list[str]:
+    """Which sequences do not count, and because of whom."""
+    notices = []
+    if whole > len(evaluation.sequences):
+        found = len(evaluation.sequences)
+        notices.append(f"Results of {found} of {whole} sequences: not the scores of the whole data set.")
+    left_out = [name for name in evaluation.sequences if name not in set(checked.sequences)]
+    if left_out:
+        listed = ", ".join(left_out[:SHOWN_MISSING]) + (" …" if len(left_out) > SHOWN_MISSING else "")
+        lacking = ", ".join(sorted({name for name, _, _ in evaluation.missing()}))
+        notices.append(f"{len(left_out)} sequences are left out for want of results of {lacking}: {listed}")
+    return notices

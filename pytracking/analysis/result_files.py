@@ -1,0 +1,203 @@
+"""Finding and reading result files: those of a `Tracker`, and folders of boxes that came from elsewhere."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import re
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+
+from pytracking.evaluation.annotations import read_boxes, read_table
+from pytracking.utils.errors import InputError
+from pytracking.utils.types import Array
+
+_SIDE_FILES = ("_time", "_object_presence_scores", "_flags")
+_PLAIN_BYTES = b"0123456789.-,\t\n"  # nothing that one reader would take for a number and another would not
+# Of our sequence names, which keep data sets apart; others leave them out.
+_PREFIXES = ("uav_", "uav10fps_", "nfs_", "tpl_", "tlp_", "tinytlp_", "vot2016_", "vot2017_", "vot2018_", "vot2019_")
+_ALIASES = {"human4|2": ("human42", "human4"), "skating2|1": ("skating21",), "skating2|2": ("skating22",)}  # of OTB
+
+
+class ResultSource(Protocol):
+    """One run of a tracker, with a folder of results: a `Tracker` or `RawResults`."""
+
+    name: str
+    parameter_name: str
+    run_id: int | None
+    display_name: str
+
+    @property
+    def results_dir(self) -> Path: ...
+
+
+class RawResults:
+    """A folder of somebody's result files, a row `x y w h` for each frame, in any usual separator.
+
+    Layouts: `<sequence>.txt`, or the server's `<sequence>/<sequence>_001.txt` of GOT-10k. File names may differ from
+    the sequences' in case, punctuation and pytracking's prefix.
+    """
+
+    def __init__(
+        self,
+        display_name: str,
+        results_dir: Path,
+        run_id: int | None = None,
+        *,
+        one_based: bool = False,  # corners count pixels from 1, as in the annotation files of OTB and UAV123
+        lost_boxes: bool = False,  # rows of NaN or with a negative size say "no box" and count as misses
+    ) -> None:
+        self.name = display_name
+        self.parameter_name = ""
+        self.run_id = run_id
+        self.display_name = display_name
+        self.results_dir = Path(results_dir)
+        self.one_based = one_based
+        self.lost_boxes = lost_boxes
+
+    def __repr__(self) -> str:
+        return f"RawResults({self.display_name!r}, {str(self.results_dir)!r}, run_id={self.run_id})"
+
+
+@dataclass(frozen=True)
+class ResultFile:
+    """The stored result of one sequence, and how to read it."""
+
+    boxes: Path
+    time: Path | None = None  # seconds per frame
+    info: Path | None = None  # the record of `ResultStore.save`
+    one_based: bool = False
+    lost_boxes: bool = False
+
+    def read_boxes(self, content: bytes) -> Array:
+        """Boxes (N, 4) from the content of the file. Raises InputError naming the file and line."""
+        boxes = parse_boxes(content, self.boxes, absent=self.lost_boxes)
+        if not self.lost_boxes and (wrong := (boxes[:, 2:] < 0).any(axis=1)).any():
+            row = int(wrong.argmax())
+            raise InputError(
+                f"{self.boxes}, line {row + 1}: expected a width and height that are not negative, "
+                f"found {boxes[row].tolist()}; where such rows say 'no box', read with RawResults(..., lost_boxes=True)"
+            )
+        if self.one_based:
+            boxes[:, :2] -= 1
+        return boxes
+
+
+def plain_name(name: str) -> str:
+    """A name in lower case, letters and digits alone; but numbers stay apart, as in UAV123's car1_1 and car11."""
+    apart = re.sub(r"(?<=[0-9])[^a-z0-9]+(?=[0-9])", "|", name.lower())
+    return re.sub("[^a-z0-9|]", "", apart)
+
+
+def raw_results(display_name: str, *folders: str | Path, **options: bool) -> list[RawResults]:
+    """Folders of one tracker's results, one for each run; `options` are those of `RawResults`."""
+    single = len(folders) == 1
+    return [
+        RawResults(display_name, Path(folder), None if single else run, **options) for run, folder in enumerate(folders)
+    ]
+
+
+def find_results(source: ResultSource, sequences: Collection[str]) -> dict[str, ResultFile]:
+    """Result files of the sequences that have one.
+
+    Raises InputError for `RawResults` whose folder is not there, or where two files could be the same sequence.
+    """
+    if isinstance(source, RawResults):
+        return _find_raw(source, sequences)
+    folder = source.results_dir
+    names = set(os.listdir(folder)) if folder.is_dir() else set()
+    return {
+        sequence: ResultFile(
+            folder / f"{sequence}.txt",
+            folder / f"{sequence}_time.txt" if f"{sequence}_time.txt" in names else None,
+            folder / f"{sequence}_info.json" if f"{sequence}_info.json" in names else None,
+        )
+        for sequence in sequences
+        if f"{sequence}.txt" in names
+    }
+
+
+def _find_raw(source: RawResults, sequences: Iterable[str]) -> dict[str, ResultFile]:
+    folder, suffix = source.results_dir, f"_{1 if source.run_id is None else source.run_id + 1:03d}"
+    if not folder.is_dir():
+        raise InputError(f"expected the results of {source.display_name} in {folder}, which is no folder")
+    paths = {path.stem: path for path in sorted(folder.glob("*.txt"))}
+    if not paths:
+        paths = {path.parent.name: path for path in sorted(folder.glob(f"*/*{suffix}.txt"))}
+    by_name: dict[str, Path] = {}
+    for stem, path in paths.items():
+        if any(stem.endswith(side) and stem.removesuffix(side) in paths for side in _SIDE_FILES):
+            continue
+        if (other := by_name.setdefault(plain_name(stem), path)) is not path:
+            raise InputError(f"{other} and {path} have the same name but for case and punctuation; remove one")
+    found = {}
+    for sequence in sequences:
+        if boxes := next((by_name[name] for name in _plain_names(sequence) if name in by_name), None):
+            time = boxes.with_name(f"{boxes.stem}_time.txt")
+            options = (source.one_based, source.lost_boxes)
+            found[sequence] = ResultFile(boxes, time if time.exists() else None, None, *options)
+    return found
+
+
+def _plain_names(sequence: str) -> list[str]:
+    """What a sequence may be called elsewhere, as plain names."""
+    names = [plain_name(sequence)]
+    names += [plain_name(sequence.removeprefix(prefix)) for prefix in _PREFIXES if sequence.startswith(prefix)]
+    return names + [alias for name in names for alias in _ALIASES.get(name, ())]
+
+
+def parse_boxes(content: bytes, path: Path, absent: bool = False) -> Array:
+    """Rows `x y w h` of a result file as float64 (N, 4).
+
+    Raises InputError naming the file and line for what is no such row; NaN is accepted with `absent` only.
+    """
+    boxes = _parse_fast(content, columns=4)
+    return boxes if boxes is not None else read_boxes(path, absent=absent)
+
+
+def parse_column(content: bytes, path: Path) -> Array:
+    """One number a row -> float64 (N,). Raises InputError as `parse_boxes`."""
+    numbers = _parse_fast(content, columns=1)
+    return (numbers if numbers is not None else read_table(path, columns=1))[:, 0]
+
+
+def _parse_fast(content: bytes, columns: int) -> Array | None:
+    """Numbers (N, columns) of a clean file; None where anything is unusual, for the careful reader to judge."""
+    import pandas
+
+    if b"\r" in content:
+        content = content.replace(b"\r\n", b"\n")
+    if content.translate(None, delete=_PLAIN_BYTES):
+        return None
+    try:
+        table = pandas.read_csv(
+            io.BytesIO(content),
+            sep="," if b"," in content else "\t",
+            header=None,
+            dtype=np.float64,
+            skip_blank_lines=False,
+            engine="c",
+        )
+    except ValueError:  # the base of all of pandas' parsing errors
+        return None
+    numbers = table.to_numpy()
+    return numbers if numbers.shape[1] == columns and np.isfinite(numbers).all() else None
+
+
+def read_info(content: bytes) -> dict[str, float]:
+    """`fps` and `peak_memory` of the record beside a result, NaN where it does not say."""
+    try:
+        record = json.loads(content)
+    except ValueError:
+        record = None
+    record = record if isinstance(record, dict) else {}
+    return {key: _number(record.get(key)) for key in ("fps", "peak_memory")}
+
+
+def _number(value: object) -> float:
+    return float(value) if isinstance(value, (int, float)) and not isinstance(value, bool) else float("nan")

@@ -1,0 +1,242 @@
+"""The scores of one run after the other, from files or from the cache, on several cores where there is much to read."""
+
+from __future__ import annotations
+
+import hashlib
+import multiprocessing
+import os
+import sys
+from collections.abc import Sequence as SequenceOf
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+
+from pytracking.analysis.conventions import Rules, rules_of
+from pytracking.analysis.metrics import ERROR_THRESHOLDS, NORM_ERROR_THRESHOLDS, THRESHOLDS, counted_frames, score_boxes
+from pytracking.analysis.result_files import ResultFile, parse_column, read_info
+from pytracking.analysis.score_cache import code_hash, load_entries, save_entries
+from pytracking.evaluation.data import Sequence
+from pytracking.evaluation.environment import env_settings
+from pytracking.utils.errors import InputError
+from pytracking.utils.types import Array
+
+PARALLEL_FRAMES = 5_000_000  # in all runs; fewer are scored before worker processes have started
+
+
+@dataclass(frozen=True)
+class ScoringOptions:
+    """How scores are computed; the defaults are the definition of both conventions."""
+
+    overlap_thresholds: Array = field(default_factory=lambda: THRESHOLDS)  # (T,) ascending
+    exclude_invalid: bool = False  # divide by the frames with a valid ground-truth box
+    cache: Path | None = field(default_factory=lambda: env_settings().result_plot_path / "scores")  # None: no cache
+    workers: int | None = None  # processes; None: one for each core where there is much to read
+
+
+@dataclass(frozen=True)
+class Truth:
+    """Ground truth of one sequence with the rules that apply to it."""
+
+    name: str
+    dataset: str
+    boxes: Array  # (N, 4)
+    visible: Array  # (N,) bool
+    rules: Rules
+    pixel_origin: int
+    image_size: tuple[float, float] | None
+
+    @property
+    def counted(self) -> int:
+        """Frames that count."""
+        return int(counted_frames(self.boxes, self.rules, self.visible, self.pixel_origin).sum())
+
+    def key(self) -> bytes:
+        """Hash of all that the scores depend on."""
+        settings = (self.name, self.dataset, self.rules, self.pixel_origin, self.image_size, self.boxes.shape)
+        digest = hashlib.sha256(repr(settings).encode())
+        digest.update(self.boxes.tobytes())
+        digest.update(self.visible.tobytes())
+        return digest.digest()
+
+
+@dataclass(frozen=True)
+class RunJob:
+    """Results of one run."""
+
+    folder: str
+    results: SequenceOf[ResultFile | None]  # S, None where one is missing
+
+
+@dataclass(frozen=True)
+class RunTables:
+    """Scores of one run; NaN where a result is missing or a number is not known."""
+
+    success: Array  # (S, T)
+    precision: Array  # (S, 51)
+    norm_precision: Array  # (S, 51)
+    average_overlap: Array  # (S,)
+    fps: Array  # (S,)
+    peak_memory: Array  # (S,)
+
+    @classmethod
+    def from_numbers(cls, numbers: Array) -> RunTables:
+        """From rows of `_numbers`, (S, K)."""
+        errors, norm_errors = len(ERROR_THRESHOLDS), len(NORM_ERROR_THRESHOLDS)
+        success = numbers.shape[1] - errors - norm_errors - 3
+        curves = np.split(numbers[:, :-3], (success, success + errors), axis=1)
+        return cls(*curves, *numbers[:, -3:].T)
+
+
+def read_truth(sequence: Sequence, convention: str) -> Truth:
+    """Ground truth and rules of a sequence. Raises InputError where it cannot be scored here."""
+    rules = rules_of(convention, sequence.dataset)
+    if sequence.first_box_only:
+        raise InputError(
+            f"{sequence} has ground truth for its first frame alone: its results are scored by the benchmark's server; "
+            "pack them with pytracking/util_scripts"
+        )
+    boxes, visible = np.asfortranarray(sequence.ground_truth_rect), np.asarray(sequence.target_visible)
+    if len(boxes) != len(visible):
+        raise InputError(f"{sequence}: expected {len(boxes)} visibility flags, one for each box, found {len(visible)}")
+    truth = Truth(
+        sequence.name,
+        sequence.dataset,
+        boxes,
+        visible,
+        rules,
+        sequence.pixel_origin,
+        _image_size(sequence) if rules.clip else None,
+    )
+    if truth.counted == 0:
+        raise InputError(f"{sequence}: expected ground truth with at least one frame to score, found none")
+    return truth
+
+
+def _image_size(sequence: Sequence) -> tuple[float, float] | None:
+    """(width, height) of the first image; None where it is not there."""
+    from PIL import Image  # reads the header alone
+
+    try:
+        with Image.open(sequence.frames[0]) as image:
+            return float(image.width), float(image.height)
+    except (OSError, InputError, IndexError):
+        return None
+
+
+def score_runs(jobs: SequenceOf[RunJob], truths: SequenceOf[Truth], options: ScoringOptions) -> list[RunTables]:
+    """Scores of each run. Raises InputError naming a file that cannot be scored."""
+    scorer = _RunScorer(truths, options)
+    frames = sum(len(truth.boxes) for truth in truths) * len(jobs)
+    workers = options.workers if options.workers is not None else (_cores() if frames >= PARALLEL_FRAMES else 1)
+    workers = min(workers, len(jobs))
+    if workers <= 1 or sys.platform != "linux":
+        return [scorer(job) for job in jobs]
+    # Forked, so that a caller's script needs no `if __name__ == "__main__"`; the workers use numpy and pandas alone.
+    context = multiprocessing.get_context("fork")
+    with ProcessPoolExecutor(workers, context, _set_scorer, (scorer,)) as pool:
+        return list(pool.map(_score_in_worker, jobs))
+
+
+def _cores() -> int:
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 1
+
+
+_scorer: _RunScorer
+
+
+def _set_scorer(scorer: _RunScorer) -> None:
+    global _scorer  # noqa: PLW0603 - what a worker process scores with
+    _scorer = scorer
+
+
+def _score_in_worker(job: RunJob) -> RunTables:
+    return _scorer(job)
+
+
+class _RunScorer:
+    """Scores runs against the same ground truth."""
+
+    def __init__(self, truths: SequenceOf[Truth], options: ScoringOptions) -> None:
+        self.truths = truths
+        self.options = options
+        common = repr((code_hash(), options.overlap_thresholds.tolist(), options.exclude_invalid)).encode()
+        self.keys = [hashlib.sha256(common + truth.key()).digest() for truth in truths]
+        self.size = len(options.overlap_thresholds) + len(ERROR_THRESHOLDS) + len(NORM_ERROR_THRESHOLDS) + 3
+
+    def __call__(self, job: RunJob) -> RunTables:
+        cache = self._cache_file(job)
+        entries = load_entries(cache) if cache else {}
+        numbers = np.full((len(self.truths), self.size), np.nan)
+        is_changed = False
+        for row, truth, truth_key, result in zip(numbers, self.truths, self.keys, job.results, strict=True):
+            if result is None:
+                continue
+            content, side = result.boxes.read_bytes(), _side_content(result)
+            key = _key(truth_key, result, content, side)
+            stored = entries.get(f"{truth.dataset}/{truth.name}")
+            if stored is not None and stored[0] == key and len(stored[1]) == self.size:
+                row[:] = stored[1]
+                continue
+            row[:] = self._numbers(truth, result, content, side)
+            entries[f"{truth.dataset}/{truth.name}"] = key, row
+            is_changed = True
+        if cache and is_changed:
+            save_entries(cache, {name: entry for name, entry in entries.items() if len(entry[1]) == self.size})
+        return RunTables.from_numbers(numbers)
+
+    def _cache_file(self, job: RunJob) -> Path | None:
+        """One file per folder and way of scoring, so that two conventions do not displace each other's scores."""
+        if self.options.cache is None:
+            return None
+        rules = sorted({repr(truth.rules) for truth in self.truths})
+        options = self.options.overlap_thresholds.tolist(), self.options.exclude_invalid
+        name = hashlib.sha256(repr((str(Path(job.folder).absolute()), rules, options)).encode()).hexdigest()[:24]
+        return self.options.cache / f"{name}.npz"
+
+    def _numbers(self, truth: Truth, result: ResultFile, content: bytes, side: bytes) -> Array:
+        """Success, precision and normalized precision, mean overlap, fps and memory, one after the other (K,)."""
+        boxes = result.read_boxes(content)
+        try:
+            curves = score_boxes(
+                boxes,
+                truth.boxes,
+                truth.rules,
+                truth.visible,
+                truth.image_size,
+                truth.pixel_origin,
+                self.options.overlap_thresholds,
+                self.options.exclude_invalid,
+            )
+        except ValueError as error:
+            raise InputError(f"{result.boxes}: {error}") from error
+        speed = _speed(result, side)
+        last = [curves.average_overlap, *speed]
+        return np.concatenate((curves.success, curves.precision, curves.norm_precision, last))
+
+
+def _key(truth_key: bytes, result: ResultFile, content: bytes, side: bytes) -> str:
+    digest = hashlib.sha256(truth_key)
+    digest.update(repr((result.one_based, result.lost_boxes, result.info is None, len(side))).encode())
+    digest.update(side)
+    digest.update(content)
+    return digest.hexdigest()
+
+
+def _side_content(result: ResultFile) -> bytes:
+    """Content of the file that knows the speed: the record of the run, which is short, else the times."""
+    path = result.info or result.time
+    return path.read_bytes() if path else b""
+
+
+def _speed(result: ResultFile, side: bytes) -> tuple[float, float]:
+    """Frames per second and peak memory in bytes, NaN where unknown."""
+    if result.info:
+        info = read_info(side)
+        return info["fps"], info["peak_memory"]
+    if result.time:
+        seconds = parse_column(side, result.time)
+        total = float(seconds.sum())
+        return (len(seconds) / total if total > 0 else float("nan")), float("nan")
+    return float("nan"), float("nan")
