@@ -126,6 +126,18 @@ class InverseCorrelation(ABC):
     def smallest_eigenvalue(self) -> float:
         """Smallest eigenvalue of P as stored, in float64: the full diagnosis of positive definiteness."""
 
+    def trace(self) -> float:
+        """tr P: dim/δ at the start, and less with every input as long as β = 1."""
+        return self._moments()[0]
+
+    def effective_rank(self) -> float:
+        """(tr P)² / tr P²: as many directions, all equally open, have this trace and Frobenius norm.
+
+        dim at the start. A direction of which P has learnt much no longer counts.
+        """
+        trace, squared = self._moments()
+        return trace**2 / squared
+
     def state_dict(self) -> dict[str, Any]:
         """Copy of the whole state: numbers and tensors."""
         return {
@@ -221,6 +233,10 @@ class InverseCorrelation(ABC):
             f"P lost positive definiteness {numbers}; after the repair 1 + xᵀPx/β = {pivot:.6g}. "
             "Call reset(), and use a larger delta, inputs of smaller norm or a wider dtype."
         )
+
+    @abstractmethod
+    def _moments(self) -> tuple[float, float]:
+        """tr P and tr P²."""
 
     @abstractmethod
     def _downdate(self, rows: Tensor) -> float:

@@ -44,6 +44,9 @@ class DenseInverseCorrelation(InverseCorrelation):
     def smallest_eigenvalue(self) -> float:
         return float(torch.linalg.eigvalsh(self._matrix.double())[0])
 
+    def _moments(self) -> tuple[float, float]:
+        return float(self._matrix.diagonal().double().sum()), self._norm(self._matrix) ** 2
+
     def _downdate(self, rows: Tensor) -> float:
         return downdate_(self._matrix, rows, self.beta)
 
@@ -174,6 +177,11 @@ class LowRankInverseCorrelation(InverseCorrelation):
         inside = (G @ Q.mT).double()
         mixed = torch.addmm(inside, inside, self.core, beta=self._clamped_scale(), alpha=-1)
         return torch.addmm(G, mixed.to(Q.dtype), Q, beta=self._complement_scale(), alpha=-1)
+
+    def _moments(self) -> tuple[float, float]:
+        scale, outside = self._complement_scale(), self.dim - self._rank
+        trace = scale * outside + float(self.core.diagonal().sum())
+        return trace, scale**2 * outside + float(self.core.square().sum())
 
     def _downdate(self, rows: Tensor) -> float:
         inside = self._coordinates(rows)  # may extend the core

@@ -174,14 +174,14 @@ class RLSSGD(Optimizer):
     Args:
         model: the module to train, or groups of modules with their own options, as in
             `[{"model": net.fc4}, {"model": net.fc6, "lr": 1e-3}]`.
-        lr: learning rate; every group may have its own, as of delta, beta, momentum and weight_decay.
+        lr: learning rate; every group may have its own, as of delta, beta, momentum, weight_decay and estimator.
         delta: regularizer δ; P_0 = I/δ multiplies the gradient, so the first effective learning rate is lr/δ.
         beta: forgetting factor β in (0, 1].
         momentum: of plain heavy-ball SGD.
         weight_decay: λ, also on biases.
         weight_decay_mode: "authors" leaves λ [W, b] outside of P, "paper" (Eq. 33) multiplies it by P.
         max_grad_norm: bound of the norm of all gradients after P, none by default.
-        estimator: form of P, "low_rank" or "dense".
+        estimator: form of P, "low_rank" or "dense"; dense is faster where p is at most twice the columns it would have.
         max_rank: bound of the columns of the low-rank form.
         dtype: of P; by default that of the weight, float32 at least.
         input_modules: for a layer, the module whose input is taken for the layer's own, e.g. the Dropout before it.
@@ -208,13 +208,12 @@ class RLSSGD(Optimizer):
         self.layers: list[PreconditionedLayer] = []
         self._decay_before = check_choice("weight_decay_mode", weight_decay_mode, ("authors", "paper")) == "paper"
         self._max_grad_norm = None if max_grad_norm is None else check_positive("max_grad_norm", max_grad_norm)
-        self._estimator = estimator
         self._max_rank = max_rank
         self._dtype = dtype
         self._input_modules = dict(input_modules or {})
         groups = [{"model": model}] if isinstance(model, nn.Module) else [dict(group) for group in model]
-        defaults = {"lr": lr, "delta": delta, "beta": beta, "momentum": momentum, "weight_decay": weight_decay}
-        super().__init__(groups, defaults)
+        numbers = {"lr": lr, "delta": delta, "beta": beta, "momentum": momentum, "weight_decay": weight_decay}
+        super().__init__(groups, {**numbers, "estimator": estimator})
         if self._input_modules:
             foreign = ", ".join(map(str, self._input_modules))
             raise ValueError(f"Expected input_modules for layers of the model that are trained, got one for {foreign}.")
@@ -235,16 +234,16 @@ class RLSSGD(Optimizer):
         parameters = [parameter for parameter in model.parameters() if parameter.requires_grad]
         super().add_param_group({**options, "params": parameters})
         for name, layer in layers.items():
-            self._add_layer(name, layer, options["delta"], options["beta"])
+            self._add_layer(name, layer, options["delta"], options["beta"], options["estimator"])
 
-    def _add_layer(self, name: str, layer: Layer, delta: float, beta: float) -> None:
+    def _add_layer(self, name: str, layer: Layer, delta: float, beta: float, estimator: str) -> None:
         weight, bias = layer.weight, layer.bias
         if bias is not None and not bias.requires_grad:
             bias = None
         dim = weight[0].numel() + (bias is not None)
         dtype = self._dtype or torch.promote_types(weight.dtype, torch.float32)
         tap = InputTap(layer, self._input_modules.pop(layer, layer), bias is not None)
-        P = make_inverse_correlation(self._estimator, dim, delta, beta, self._max_rank, dtype, weight.device)
+        P = make_inverse_correlation(estimator, dim, delta, beta, self._max_rank, dtype, weight.device)
         self.layers.append(PreconditionedLayer(name, weight, bias, tap, P))
 
     @torch.no_grad()

@@ -1,7 +1,8 @@
 """Network files: what is in them, where the published ones come from, and writing our own.
 
-Two kinds are read: `.pth`/`.pth.tar` of torch.save (DiMP's training files, the older format without zip included)
-and `.safetensors` with the architecture in its metadata. No class or function named in a file is imported or run.
+Three kinds are read: `.pth`/`.pth.tar` of torch.save (DiMP's training files, the older format without zip included),
+`.safetensors` with the architecture in its metadata, and the VGG-M of MatConvNet, `imagenet-vgg-m.mat`. No class or
+function named in a file is imported or run.
 """
 
 import hashlib
@@ -17,6 +18,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from ltr.admin.mdnet_files import MATLAB_MARK, is_rt_mdnet, mdnet_state_dict, read_vgg_m
 from ltr.admin.safe_unpickling import CheckpointError, is_plain_data, load_plain, pickled_names
 
 __all__ = [
@@ -36,6 +38,7 @@ PUBLISHED_NETWORKS = {
     "dimp50.pth": _DRIVE + "1qgachgqks2UGjKx-GdO1qylBDdB1f9KN",
     "dimp50_got10k.pth.tar": _DRIVE + "1KlE2SU6qoCtV2Md4ueX51ACnSJ7zCNUJ",  # trained on GOT-10k alone
     "rt-mdnet.pth": "https://www.dropbox.com/s/lr8uft05zlo21an/rt-mdnet.pth",
+    "imagenet-vgg-m.mat": "https://www.vlfeat.org/matconvnet/pretrained",
 }
 
 # Where the state dict stands in files of torch.save: DiMP training files and RT-MDNet.
@@ -60,7 +63,7 @@ class Checkpoint:
 
 
 def read_checkpoint(path: str | Path) -> Checkpoint:
-    """Network file of torch.save or safetensors, recognized by its content; tensors are on the CPU.
+    """Network file of torch.save, safetensors or MatConvNet (VGG-M), recognized by its content; tensors are on the CPU.
 
     Where a file `x.pth` is absent and its conversion `x.safetensors` is beside it, the conversion is read.
 
@@ -74,6 +77,8 @@ def read_checkpoint(path: str | Path) -> Checkpoint:
     # safetensors: 8 bytes of header length, then the header, which is JSON
     if head[8:] == b"{":
         return _read_safetensors(path)
+    if head == MATLAB_MARK:
+        return Checkpoint(path, read_vgg_m(path), "mdnet", {"num_branches": 0, "with_fully_connected": False})
     return _from_torch_file(path, load_plain(path))
 
 
@@ -156,6 +161,9 @@ def _from_torch_file(path: Path, content: Any) -> Checkpoint:
             f"(RT-MDNet) or tensors alone, found {found}."
         )
     info = {str(key): value for key, value in content.items() if key not in (entry, "constructor")}
+    if is_rt_mdnet(content[entry]):
+        shared = _state_dict(path, content[entry])
+        return Checkpoint(path, mdnet_state_dict(shared), "mdnet", {"num_branches": 0}, info=info)
     constructor = content.get("constructor")
     if constructor is None:
         return Checkpoint(path, _state_dict(path, content[entry]), info=info)

@@ -16,6 +16,8 @@ ARCHITECTURES = {
     "dimpnet18": "ltr.models.tracking.dimpnet:dimpnet18",
     "dimpnet50": "ltr.models.tracking.dimpnet:dimpnet50",
     "dimpnet_lite0": "ltr.models.tracking.dimpnet:dimpnet_lite0",
+    "mdnet": "ltr.models.tracking.mdnet:mdnet",
+    "mdnet_lite0": "ltr.models.tracking.mdnet:mdnet_lite0",
 }
 
 _EPOCH_FILE = re.compile(r"(?P<net>.+)_ep(?P<epoch>\d+)\.(safetensors|pth\.tar|pth)")

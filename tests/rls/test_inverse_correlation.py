@@ -74,6 +74,23 @@ def test_follows_the_oracle(form: str, dtype: torch.dtype, dim: int, count: int,
 
 
 @forms
+@pytest.mark.parametrize(("dtype", "tolerance"), [(torch.float64, 1e-12), (torch.float32, 1e-5), (torch.float16, 1e-2)])
+@pytest.mark.parametrize("count", [0, 5, 40])
+@pytest.mark.parametrize("max_rank", [None, 8])
+def test_trace_and_effective_rank(
+    form: str, dtype: torch.dtype, tolerance: float, count: int, max_rank: int | None
+) -> None:
+    """Of the matrix itself; the tolerances leave room for the rounding of 30 x 30 entries."""
+    P = fed(make(form, 30, dtype=dtype, max_rank=max_rank), independent(count, 30).to(dtype))
+    eigenvalues = torch.linalg.eigvalsh(P.to_dense().double())
+    assert P.trace() == pytest.approx(float(eigenvalues.sum()), rel=tolerance)
+    expected = float(eigenvalues.sum() ** 2 / eigenvalues.square().sum())
+    assert P.effective_rank() == pytest.approx(expected, rel=tolerance)
+    if count == 0:
+        assert P.effective_rank() == pytest.approx(30, rel=tolerance)
+
+
+@forms
 @pytest.mark.parametrize("dtype", PRECISIONS)
 def test_apply_is_the_product_with_p(form: str, dtype: torch.dtype) -> None:
     P = fed(make(form, 30, dtype=dtype), drifting(12, 30))

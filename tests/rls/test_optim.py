@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from rls import RLSSGD, oracle
+from rls import RLSSGD, DenseInverseCorrelation, LowRankInverseCorrelation, oracle
 from tests.shared_data import Golden, fill_by_recipe, golden
 
 
@@ -152,6 +152,44 @@ def test_step_is_the_one_written_out(mode: str, beta: float, estimator: str) -> 
     torch.testing.assert_close(net[3].weight, second)
 
 
+def drifting_batch(step: int) -> Tensor:
+    """Inputs whose mean moves, as in a video."""
+    return batch(step) + torch.sin(torch.arange(6, dtype=torch.float64) + step / 40)
+
+
+@pytest.mark.parametrize("mode", ["authors", "paper"])
+@pytest.mark.parametrize("beta", [1.0, 0.99])
+@pytest.mark.parametrize("estimator", ["low_rank", "dense"])
+def test_two_hundred_steps_are_those_written_out(mode: str, beta: float, estimator: str) -> None:
+    """RLS-RTMDNet's P_0 = 2000 I, and as many steps as ten updates have after a first frame's.
+
+    Float64 rounding of P_0 against the memory it gathers: 2000 / 1e-3 ulp, hence 1e-8 relative to the weights.
+    """
+    net, stream = small_net(), [drifting_batch(step) for step in range(200)]
+    settings = {"weight_decay_mode": mode, "max_grad_norm": 0.5, "estimator": estimator}
+    train(net, RLSSGD(net, 1e-3, 5e-4, beta, 0.9, 0.1, **settings), stream)
+    for layer, expected in zip((net[0], net[3]), expected_weights(stream, mode, 1e-3, 5e-4, beta), strict=True):
+        found = layer.weight if layer.bias is None else torch.cat((layer.weight, layer.bias[:, None]), 1)
+        assert_close_to_max(found.detach(), expected, 1e-8)
+
+
+@pytest.mark.parametrize("estimator", ["low_rank", "dense"])
+def test_paper_mode_is_equation_33(estimator: str) -> None:
+    """One layer, no momentum, no clipping: W <- W (I - lr lambda P) - lr dL P, 200 times."""
+    net = nn.Linear(6, 3).double()
+    W = torch.cat((net.weight, net.bias[:, None]), 1).detach()
+    P = torch.eye(7).double() / 5e-4
+    optimizer = RLSSGD(net, 1e-3, 5e-4, weight_decay=0.1, weight_decay_mode="paper", estimator=estimator)
+    for step in range(200):
+        x = drifting_batch(step)
+        train(net, optimizer, [x])
+        inputs = torch.cat((x, torch.ones(16, 1).double()), 1)
+        P = oracle.recursion_step(P, inputs.mean(0), 1.0)[1]
+        gradient = 2 * (inputs @ W.mT - 1).mT @ inputs / (16 * 3)
+        W = W @ (torch.eye(7).double() - 1e-3 * 0.1 * P) - 1e-3 * gradient @ P
+    assert_close_to_max(torch.cat((net.weight, net.bias[:, None]), 1).detach(), W, 1e-8)
+
+
 def test_convolutions_are_projected_like_their_flattened_weights() -> None:
     net = nn.Conv2d(2, 3, (3, 2), stride=(2, 1), padding=1, dilation=(1, 2)).double()
     x = torch.randn(4, 2, 9, 8, dtype=torch.float64)
@@ -208,9 +246,15 @@ def test_forward_passes_without_backward_leave_no_trace() -> None:
 
 def test_groups_have_their_own_options() -> None:
     net = small_net()
-    optimizer = RLSSGD([{"model": net[0]}, {"model": net[3], "lr": 0.3, "delta": 2.0}], lr=0.1, delta=1.0)
+    optimizer = RLSSGD(
+        [{"model": net[0]}, {"model": net[3], "lr": 0.3, "delta": 2.0, "estimator": "dense"}], lr=0.1, delta=1.0
+    )
     assert [group["lr"] for group in optimizer.param_groups] == [0.1, 0.3]
     assert [layer.inverse_correlation.delta for layer in optimizer.layers] == [1.0, 2.0]
+    assert [type(layer.inverse_correlation) for layer in optimizer.layers] == [
+        LowRankInverseCorrelation,
+        DenseInverseCorrelation,
+    ]
     optimizer.param_groups[0]["lr"] = 0.0  # as a scheduler would
     before = copy.deepcopy(net.state_dict())
     train(net, optimizer, [batch()])

@@ -38,6 +38,7 @@ class BatchGradientDescent:
         self.step_length = step_length
         self.num_iter = num_iter
         self.ema_coefficient = ema_coefficient
+        self.gradient_norms: list[tuple[Tensor, Tensor]] = []  # of the last call that computed losses; see `update`
 
     def reset(self) -> None:
         """Forget what earlier calls left behind; called at the first frame of a video."""
@@ -52,23 +53,30 @@ class BatchGradientDescent:
         num_iter: int | None = None,
         compute_losses: bool = True,
     ) -> Optimized:
-        """Updated filter, its iterates (the first is the start) and the losses before each step and at the end."""
+        """Updated filter, its iterates (the first is the start) and the losses before each step and at the end.
+
+        With the losses come the norms of the gradient and of what becomes of it, in `gradient_norms`, for each step.
+        """
         num_iter = self.num_iter if num_iter is None else num_iter
         loss = self.loss.loss(feat, bb, weights.shape[-1], sample_weight)
-        start, iterates, losses = weights, [weights], []
+        start, iterates, losses, norms = weights, [weights], [], []
         for iteration in range(num_iter):
             scores = loss.scores(weights)
             if iteration == 0:
                 self._begin(loss, weights, scores, sample_weight)
+            gradient = loss.gradient(weights, scores)
+            direction = self._precondition(gradient)
             if compute_losses:
                 losses.append(loss.value(weights, scores))
-            weights = weights - self.step_length * self._precondition(loss.gradient(weights, scores))
+                norms.append((gradient.norm(), direction.norm()))
+            weights = weights - self.step_length * direction
             iterates.append(weights)
         if self.ema_coefficient < 1:
             weights = torch.lerp(start, weights, self.ema_coefficient)
             iterates.append(weights)
         if compute_losses:
             losses.append(loss.value(weights, loss.scores(weights)))
+            self.gradient_norms = norms
         return weights, iterates, losses
 
     __call__ = update

@@ -7,6 +7,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from pytracking.tracker.base.initial_box import check_initial_box
 from pytracking.tracker.dimp.params import DiMPParams
 from pytracking.utils.types import Array
 
@@ -29,14 +30,7 @@ class TargetState:
 
         Raises ValueError for a box that is not finite, has no area, or does not meet the image.
         """
-        x, y, w, h = (float(value) for value in box)
-        if not all(math.isfinite(value) for value in (x, y, w, h)) or w <= 0 or h <= 0:
-            raise ValueError(f"expected an initial box x, y, w, h of positive width and height, found {[x, y, w, h]}")
-        if x >= image_sz[1] or y >= image_sz[0] or x + w <= 0 or y + h <= 0:
-            raise ValueError(
-                f"expected an initial box that meets the image of {image_sz[1]}x{image_sz[0]} pixels, "
-                f"found x, y, w, h = {[x, y, w, h]}"
-            )
+        x, y, w, h = check_initial_box(box, image_sz)
         size = np.array([h, w])
         scale = search_area_scale * math.sqrt(h * w / (crop_sz[0] * crop_sz[1]))
         return cls(np.array([y + (h - 1) / 2, x + (w - 1) / 2]), size, scale, size / scale, np.array(image_sz, float))

@@ -40,6 +40,21 @@ def test_moving_average_mixes_with_the_filter_before_the_call() -> None:
     torch.testing.assert_close(losses[-1], objective.value(mixed, objective.scores(mixed)))
 
 
+@pytest.mark.parametrize("online", ["bgd", "rls"])
+def test_norms_of_gradients_come_with_the_losses(online: str) -> None:
+    loss, filter, feat, boxes = problem()
+    optimizer = BatchGradientDescent(loss, 0.05) if online == "bgd" else authors(loss, 0.05, delta=0.5)
+    optimizer(filter, feat=feat, bb=boxes, compute_losses=False)
+    assert optimizer.gradient_norms == []
+    _, iterates, _ = optimizer(filter, feat=feat, bb=boxes)
+    objective = loss.loss(feat, boxes, 4)
+    assert len(optimizer.gradient_norms) == 5
+    for (before, after), weights, following in zip(optimizer.gradient_norms, iterates, iterates[1:], strict=False):
+        torch.testing.assert_close(before, objective.gradient(weights, objective.scores(weights)).norm())
+        torch.testing.assert_close(0.05 * after, (following - weights).norm())
+        assert after == before if online == "bgd" else after < before / 0.5
+
+
 def test_zero_iterations_leave_filter_and_inverse_alone() -> None:
     loss, filter, feat, boxes = problem()
     online = RLSBatchGradientDescent(loss, 0.05, dtype=torch.float64)

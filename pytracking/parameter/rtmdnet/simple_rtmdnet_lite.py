@@ -1,0 +1,8 @@
+"""simpleRT-MDNet on the embedded lite model."""
+
+from pytracking.parameter.rtmdnet._base import rtmdnet_lite, simple
+from pytracking.tracker.rtmdnet.params import RTMDNetParams
+
+
+def parameters() -> RTMDNetParams:
+    return simple(rtmdnet_lite())

@@ -1,0 +1,84 @@
+"""Ridge regression from the features of a box to the target's box (R-CNN's box regression)."""
+
+from dataclasses import dataclass
+from typing import Self
+
+import torch
+from torch import Tensor
+
+from pytracking.tracker.rtmdnet.boxes import area_ratio, overlap, within
+from pytracking.tracker.rtmdnet.params import Range
+
+
+def regression_targets(boxes: Tensor, target: Tensor) -> Tensor:  # (n, 4), (4,) -> (n, 4)
+    """Offset of the target's center in box sizes, logarithm of its relative size."""
+    offset = (target[:2] + target[2:] / 2 - boxes[:, :2] - boxes[:, 2:] / 2) / boxes[:, 2:]
+    return torch.cat((offset, (target[2:] / boxes[:, 2:]).log()), dim=1)
+
+
+def moved_boxes(boxes: Tensor, motion: Tensor) -> Tensor:  # (n, 4), (n, 4) -> (n, 4)
+    """Inverse of `regression_targets`."""
+    centers = boxes[:, :2] + boxes[:, 2:] / 2 + motion[:, :2] * boxes[:, 2:]
+    sizes = boxes[:, 2:] * motion[:, 2:].exp()
+    return torch.cat((centers - sizes / 2, sizes), dim=1)
+
+
+@dataclass(frozen=True)
+class BoxRegressor:
+    """Linear map of features to regression targets, and which results are believed."""
+
+    coefficients: Tensor  # (4, D) float64
+    intercept: Tensor  # (4,)
+    overlap_range: Range = (0.6, 1.0)
+    area_range: Range = (1.0, 2.0)
+
+    @classmethod
+    def fit(
+        cls,
+        features: Tensor,  # (n, D)
+        boxes: Tensor,  # (n, 4)
+        target: Tensor,  # (4,)
+        alpha: float,
+        overlap_range: Range = (0.6, 1.0),
+        area_range: Range = (1.0, 2.0),
+    ) -> Self | None:
+        """Regressor trained on the boxes within the ranges; None where there are none.
+
+        The intercept is not penalized; of the two forms of ridge regression that with the smaller matrix is solved.
+        """
+        used = within(overlap(boxes, target[None]), overlap_range)
+        used &= within(area_ratio(boxes, target[None]), area_range)
+        if not used.any():
+            return None
+        X, Y = features[used.to(features.device)].double().cpu(), regression_targets(boxes[used], target)
+        X_mean, Y_mean = X.mean(dim=0), Y.mean(dim=0)
+        coefficients = ridge(X - X_mean, Y - Y_mean, alpha)
+        return cls(coefficients, Y_mean - coefficients @ X_mean, overlap_range, area_range)
+
+    def motion(self, features: Tensor) -> Tensor:  # (n, D) -> (n, 4)
+        return features.double().cpu() @ self.coefficients.mT + self.intercept
+
+    def predict(
+        self,
+        features: Tensor,  # (n, D)
+        boxes: Tensor,  # (n, 4)
+        image_sz: tuple[int, int],  # h, w
+    ) -> Tensor:  # (n, 4)
+        """Regressed boxes, cut to the image; a box keeps its place where the result is out of the ranges."""
+        moved = moved_boxes(boxes, self.motion(features))
+        believed = within(overlap(boxes, moved), self.overlap_range)
+        believed &= within(area_ratio(boxes, moved), self.area_range)
+        result = torch.where(believed[:, None], moved, boxes)
+        extent = torch.tensor(image_sz[::-1], dtype=boxes.dtype)
+        # The room is that of the old corner, as in RT-MDNet.
+        return torch.cat((result[:, :2].clamp_min(0), torch.minimum(result[:, 2:], extent - boxes[:, :2])), dim=1)
+
+
+def ridge(X: Tensor, Y: Tensor, alpha: float) -> Tensor:  # (n, D), (n, q) -> (q, D)
+    """Coefficients of ridge regression on centered data."""
+    n, dim = X.shape
+    gram = X @ X.mT if n <= dim else X.mT @ X
+    gram.diagonal().add_(alpha)
+    if n <= dim:
+        return (X.mT @ torch.linalg.solve(gram, Y, left=True)).mT
+    return torch.linalg.solve(gram, X.mT @ Y).mT

@@ -1,0 +1,131 @@
+"""The RT-MDNet tracker: classify candidate boxes, learn regularly and on failure (Alg. 1 with RLS)."""
+
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from ltr.models.tracking.mdnet import MDNetHead
+from pytracking.tracker.base import BaseTracker
+from pytracking.tracker.base.initial_box import check_initial_box
+from pytracking.tracker.rtmdnet.box_regression import BoxRegressor
+from pytracking.tracker.rtmdnet.features import RoIFeatures
+from pytracking.tracker.rtmdnet.fine_tuning import OnlineClassifier, make_optimizer
+from pytracking.tracker.rtmdnet.first_frame import FirstFrame, first_frame_samples
+from pytracking.tracker.rtmdnet.panels import RTMDNetPanels
+from pytracking.tracker.rtmdnet.params import RTMDNetParams, gaussian
+from pytracking.tracker.rtmdnet.sample_memory import FrameMemory
+from pytracking.tracker.rtmdnet.sampling import draw_boxes, sample_boxes
+from pytracking.utils.types import Image
+from pytracking.visualization.panels import Panel
+
+
+class RTMDNet(BaseTracker):
+    """The whole family: the parameter file chooses network, memory, optimizer and backup."""
+
+    params_class = RTMDNetParams
+    params: RTMDNetParams
+
+    def initialize_features(self) -> None:
+        if self.params.net is None:
+            raise ValueError("expected a network in the parameter 'net', found None")
+        self.net: Any = self.params.net
+        self.net.initialize(self.device)
+        self.features = RoIFeatures(self.net, self.device)
+        # The first optimizer of a process imports torch's compiler, which takes seconds that are not the first frame's.
+        make_optimizer(MDNetHead(1, 1), self.params.init_learning_rate, self.params)
+
+    @torch.no_grad()
+    def initialize(self, image: Image, info: dict[str, Any]) -> dict[str, Any]:
+        self.initialize_features()
+        params = self.params
+        self.frame_num = 1
+        self.found = True
+        self.scores: Tensor | None = None  # (n,) of the last frame's candidates
+        self.target = torch.tensor(check_initial_box(info["init_bbox"], image.shape[:2]), dtype=torch.float64)
+
+        samples = first_frame_samples(image, self.target, self.features, params, self.generator)
+        self.classifier = OnlineClassifier(self.net.make_head(self.generator), params, self.generator)
+        self.classifier.learn_first_frame(samples.positives, samples.negatives)
+        self.regressor = self._fit_regressor(samples) if params.bbox_regression else None
+
+        self.memory = FrameMemory(
+            params.long_term_frames if params.regular_memory == "long" else params.short_term_frames,
+            params.short_term_frames,
+        )
+        self.memory.append(samples.positives[: params.update_positives], samples.negatives[: params.update_negatives])
+        return {"target_bbox": self.target.tolist(), "object_presence_score": 1.0, "flag": "normal"}
+
+    @torch.no_grad()
+    def track(self, image: Image, info: dict[str, Any] | None = None) -> dict[str, Any]:
+        self.frame_num += 1
+        params = self.params
+
+        # Find the target among candidates.
+        candidates = self._draw_candidates(image)
+        features = self.features.of_boxes(image, candidates, self.target)
+        self.scores = scores = self.classifier.score(features)
+        best = scores.topk(min(params.num_best, len(scores)))
+        best_boxes, best_features = candidates[best.indices.cpu()], features[best.indices]
+        self.target = best_boxes.mean(dim=0)
+        score = float(best.values.mean())
+        self.found = score > params.success_threshold
+
+        # Draw samples, and learn from them: occasionally on failure, else regularly.
+        box = self.target
+        if self.found:
+            box = self._regressed(best_boxes, best_features, image)
+            self._remember(image)
+        if not self.found:
+            self.classifier.update_occasionally(self.memory)
+        elif self.frame_num % params.update_interval == 0:
+            self.classifier.update_regularly(self.memory)
+
+        hidden = not self.found and params.output_not_found_box
+        return {
+            "target_bbox": [-1.0] * 4 if hidden else box.tolist(),
+            "object_presence_score": score,
+            "flag": "normal" if self.found else "not_found",
+        }
+
+    def panels(self) -> list[Panel]:
+        return RTMDNetPanels(self).panels()
+
+    def _draw_candidates(self, image: Image) -> Tensor:  # (n, 4)
+        """Boxes around the last one, farther away after a failure."""
+        params = self.params
+        translation = params.candidate_translation if self.found else params.candidate_translation_lost
+        sampling = gaussian(translation, params.candidate_scale, inside=True)
+        return draw_boxes(self.target, params.num_candidates, sampling, image.shape[:2], self.generator)
+
+    def _regressed(self, boxes: Tensor, features: Tensor, image: Image) -> Tensor:  # (n, 4), (n, D) -> (4,)
+        """Mean of the best boxes after box regression. It is reported, the tracker goes on from the mean before it."""
+        if self.regressor is None:
+            return boxes.mean(dim=0)
+        return self.regressor.predict(features, boxes, image.shape[:2]).mean(dim=0)
+
+    def _remember(self, image: Image) -> None:
+        """Store the samples of this frame; positives and negatives share a scene."""
+        params = self.params
+        positives, negatives = (
+            sample_boxes(self.target, num, sampling, image.shape[:2], self.generator)
+            for num, sampling in (
+                (params.update_positives, params.update_positive_sampling),
+                (params.update_negatives, params.update_negative_sampling),
+            )
+        )
+        features = self.features.of_boxes(image, torch.cat((positives, negatives)), self.target)
+        self.memory.append(features[: len(positives)], features[len(positives) :])
+
+    def _fit_regressor(self, samples: FirstFrame) -> BoxRegressor | None:
+        """Regressor trained on as many samples as one scene gives, drawn from those of all scenes and crops."""
+        params = self.params
+        chosen = torch.randperm(len(samples.regression), generator=self.generator)[: params.regression_samples]
+        return BoxRegressor.fit(
+            samples.regression[chosen.to(samples.regression.device)],
+            samples.regression_boxes[chosen],
+            self.target,
+            params.regression_alpha,
+            params.regression_overlap,
+            params.regression_area,
+        )
