@@ -71,10 +71,10 @@ def _frames(folder: Path) -> list[Path]:
     if not images:
         places = ", ".join(IMAGE_FOLDERS[1:])
         raise InputError(f"{folder}: expected images there or in its {places}; found none (.jpg, .jpeg, .png, .bmp)")
-    return sorted(images, key=_natural_order)
+    return sorted(images, key=natural_order)
 
 
-def _natural_order(path: Path) -> list[tuple[int, str]]:
+def natural_order(path: Path) -> list[tuple[int, str]]:
     """Key that puts 9.jpg before 10.jpg."""
     parts = re.split(r"([0-9]+)", path.stem)
     return [(int(part), "") if part.isdigit() and part.isascii() else (-1, part) for part in parts]

@@ -12,13 +12,13 @@ PARAMETERS = "pytracking.parameter"
 
 def list_trackers(package: str = TRACKERS) -> list[str]:
     """Names of the trackers: the folders whose `__init__.py` has a `get_tracker_class`."""
-    inits = [path for folder in _folders(package) for path in folder.glob("*/__init__.py")]
+    inits = [path for folder in package_folders(package) for path in folder.glob("*/__init__.py")]
     return sorted(path.parent.name for path in inits if "get_tracker_class" in path.read_text(encoding="utf-8"))
 
 
 def list_parameters(tracker: str, package: str = PARAMETERS) -> dict[str, Path]:
     """Parameter files of a tracker by name; files that start with an underscore are shared parts, not parameters."""
-    paths = [path for folder in _folders(package) for path in (folder / tracker).glob("*.py")]
+    paths = [path for folder in package_folders(package) for path in (folder / tracker).glob("*.py")]
     return {path.stem: path for path in sorted(paths) if not path.stem.startswith("_")}
 
 
@@ -44,6 +44,7 @@ def summary(path: Path) -> str:
     return docstring.splitlines()[0] if docstring else ""
 
 
-def _folders(package: str) -> list[Path]:
+def package_folders(package: str) -> list[Path]:
+    """Folders of a package, found without importing it."""
     spec = importlib.util.find_spec(package)
     return [Path(folder) for folder in (spec.submodule_search_locations or [])] if spec else []

@@ -4,19 +4,22 @@
 - `<sequence>.txt`: a row `x y w h` per frame, tab-separated, 0-based pixels; written last, so it means "complete";
 - `<sequence>_time.txt`: seconds per frame (first row: initialization);
 - `<sequence>_object_presence_scores.txt` and `<sequence>_flags.txt`, of trackers that report them;
-- `<sequence>_info.json`: seed, frames, fps, date, and the software and device of this sequence;
-and one `run.json` with every parameter and a hash of all that changes results. Results with another hash are never
-reused and never mixed with new ones.
+- `<sequence>_info.json`: seed, frames, image size, fps, peak memory, date, software and device of this sequence;
+and one `run.json` with every parameter, a hash of all that changes results, and the software and device of the process
+that began. Results with another hash are never reused and never mixed with new ones. Hidden files are there while
+somebody writes: claims (`.<sequence>.claim`) and texts that are not complete.
 """
 
 from __future__ import annotations
 
+import contextlib
 import datetime
 import hashlib
 import importlib.metadata
 import json
 import os
 import platform
+import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,11 +28,12 @@ from typing import Any
 import numpy as np
 
 from pytracking.evaluation.annotations import read_boxes, read_table
+from pytracking.evaluation.claims import claim, is_held
 from pytracking.evaluation.data import Sequence
 from pytracking.evaluation.environment import config_file
 from pytracking.evaluation.tracker import Output, Tracker, network_files
 from pytracking.utils.errors import InputError
-from pytracking.utils.files import create_atomic, temporary_beside
+from pytracking.utils.files import temporary_beside, write_atomic
 
 FORMAT = 1  # raised when the files change, or when a change of the code makes old results incomparable
 PACKAGES = (
@@ -37,8 +41,11 @@ PACKAGES = (
 )  # fmt: skip
 
 
+BYTES_PER_FRAME = 100  # of all files of a sequence together
+
+
 class UnwritableError(InputError):
-    """Results cannot be written: no further sequence can be saved either."""
+    """Results cannot be written: a full disk, missing rights."""
 
 
 @dataclass(frozen=True)
@@ -79,38 +86,66 @@ def _read_column(path: Path) -> np.ndarray:
     return read_table(path, columns=1)[:, 0] if path.exists() else np.empty(0)
 
 
+def stores_of(trackers: Iterable[Tracker]) -> list[ResultStore]:
+    """A store for each tracker; runs of one tracker are described once, since hashing a network takes a second.
+
+    Raises what `describe_run` raises.
+    """
+    records: dict[str, dict[str, Any]] = {}
+    stores = []
+    for tracker in trackers:
+        settings = (tracker.name, tracker.parameter_name, tracker.overrides, tracker.seed, tracker.device)
+        is_plain = type(tracker).get_parameters is Tracker.get_parameters
+        key = repr((type(tracker), *settings, None if is_plain else id(tracker)))
+        if key not in records:
+            records[key] = describe_run(tracker)
+        stores.append(ResultStore(tracker, records[key] | {"run_id": tracker.run_id}))
+    return stores
+
+
 class ResultStore:
     """The results of one tracker: what is there already, and how new ones are added."""
 
-    def __init__(self, tracker: Tracker) -> None:
-        """Raises InputError for an unknown tracker, parameter file or device."""
+    def __init__(self, tracker: Tracker, record: dict[str, Any] | None = None) -> None:
+        """`record` is that of `describe_run`, where it is known. Raises what `describe_run` raises."""
         self.folder = tracker.results_dir
         self.device = tracker.device
-        self.record = describe_run(tracker)
+        self.record = describe_run(tracker) if record is None else record
 
     def open(self, overwrite: bool = False) -> Path | None:
         """Make the folder ready for results of these parameters.
 
         With `overwrite`, results of other parameters are set aside, in the folder that is returned.
-        Raises InputError, listing what differs, where such results exist otherwise; UnwritableError where the folder
-        cannot be written.
+        Raises InputError, listing what differs, where such results exist otherwise, and where another process is
+        writing to them; UnwritableError where the folder cannot be written.
         """
-        set_aside = None
+        if (self.folder / "run.json").exists() and not self.difference():
+            return None
         try:
-            if difference := self._difference():
-                if not overwrite:
-                    raise InputError(
-                        f"{self.folder} holds results made with other parameters:\n{difference}\n"
-                        "  give another --runid, or --overwrite to set those results aside and start afresh"
-                    )
-                set_aside = self._set_aside()
-            self.folder.mkdir(parents=True, exist_ok=True)
-            text = json.dumps(self.record | {"environment": describe_environment(self.device)}, indent=1) + "\n"
-            made = create_atomic(self.folder / "run.json", text)
+            self.folder.parent.mkdir(parents=True, exist_ok=True)
+            with claim(self.folder.with_name(f".{self.folder.name}.claim"), wait=True):
+                return self._open(overwrite)
         except OSError as error:
             raise self._unwritable(error) from error
-        if not made and (difference := self._difference()):
-            raise InputError(f"another process writes results with other parameters to {self.folder}:\n{difference}")
+
+    def check_parameters(self, overwrite: bool = False) -> None:
+        """Raise InputError, listing what differs, where results of other parameters are there and are to stay."""
+        if not overwrite and (difference := self.difference()):
+            raise InputError(
+                f"{self.folder} holds results made with other parameters:\n{difference}\n"
+                "  give another --runid, or --overwrite to set those results aside and start afresh"
+            )
+
+    def _open(self, overwrite: bool) -> Path | None:
+        self.check_parameters(overwrite)
+        set_aside = self._set_aside() if self.difference() else None
+        self.folder.mkdir(exist_ok=True)
+        self._remove_temporaries("run")
+        path = self.folder / "run.json"
+        if not path.exists():
+            environment = describe_environment(self.device)
+            del environment["torch_threads"]  # of this process, which may run nothing itself
+            write_atomic(path, json.dumps(self.record | {"environment": environment}, indent=1) + "\n")
         return set_aside
 
     def is_complete(self, seq: Sequence) -> bool:
@@ -118,7 +153,7 @@ class ResultStore:
         if not result_file(self.folder, seq.name).exists():
             return False
         path = self.folder / f"{seq.name}_info.json"
-        stored, wanted = _read_json(path), self._sequence_key(seq)
+        stored, wanted = _read_json(path), self.sequence_key(seq)
         if differing := _differences({key: stored.get(key) for key in wanted}, wanted):
             raise InputError(
                 f"the result of {seq} in {self.folder} was made on other data:\n{differing}\n"
@@ -126,44 +161,76 @@ class ResultStore:
             )
         return True
 
-    def check_writable(self) -> None:
-        """Raise UnwritableError now rather than after an hour of tracking."""
-        probe = temporary_beside(self.folder / "probe")
+    @contextlib.contextmanager
+    def claim(self, seq: Sequence) -> Iterator[None]:
+        """Be the only process that runs this sequence. Raises ClaimedError where another one is, and UnwritableError.
+
+        What a killed process left half written is removed.
+        """
+        with contextlib.ExitStack() as stack:
+            try:
+                stack.enter_context(claim(self._claim_file(seq.name)))
+                self._remove_temporaries(*(Path(name).stem for name in _file_names(seq.name)), f"{seq.name}_probe")
+            except OSError as error:
+                raise self._unwritable(error) from error
+            yield
+
+    def check_writable(self, seq: Sequence) -> None:
+        """Raise UnwritableError now rather than after an hour of tracking: room is needed for the result."""
+        probe = temporary_beside(self.folder / f"{seq.name}_probe")
         try:
-            probe.write_text("")
-            probe.unlink()
+            _write_synced(probe, "0" * BYTES_PER_FRAME * len(seq))
         except OSError as error:
             raise self._unwritable(error) from error
+        finally:
+            with contextlib.suppress(OSError):
+                probe.unlink(missing_ok=True)
 
     def save(self, seq: Sequence, output: Output, seed: int) -> None:
-        """Write the files of one sequence, the boxes last. Raises UnwritableError."""
-        boxes = result_file(self.folder, seq.name)
+        """Write the files of one sequence, the boxes last. Raises as `write`."""
+        self.write(seq, self.render(seq, output, seed))
+
+    def render(self, seq: Sequence, output: Output, seed: int) -> dict[str, str]:
+        """Texts of the files of one sequence, by file name, with the software and device of this process."""
         seconds = sum(output["time"])
-        entry = self._sequence_key(seq) | {
+        entry = self.sequence_key(seq) | {
+            "image_size": _image_size(seq),
             "seed": seed,
             "fps": round(len(seq) / seconds, 3) if seconds > 0 else None,
             "peak_memory": max(output.get("peak_memory", ()), default=None),
             "date": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
             "environment": describe_environment(self.device),
         }
-        texts = {
-            f"{seq.name}_time.txt": _lines(f"{value:.6f}" for value in output["time"]),
-            f"{seq.name}_object_presence_scores.txt": _lines(f"{v:.6f}" for v in output["object_presence_score"]),
-            f"{seq.name}_flags.txt": _lines(output["flag"]),
-            f"{seq.name}_info.json": json.dumps(entry, indent=1) + "\n",
-            boxes.name: _lines("\t".join(f"{value:.4f}" for value in box) for box in output["target_bbox"]),
-        }
+        contents = (
+            _lines("\t".join(f"{value:.4f}" for value in box) for box in output["target_bbox"]),
+            _lines(f"{value:.6f}" for value in output["time"]),
+            _lines(f"{value:.6f}" for value in output["object_presence_score"]),
+            _lines(output["flag"]),
+            json.dumps(entry, indent=1) + "\n",
+        )
+        return dict(zip(_file_names(seq.name), contents, strict=True))
+
+    def write(self, seq: Sequence, files: dict[str, str]) -> None:
+        """Write the files of `render`, the boxes last; empty ones are removed.
+
+        Raises InputError where the folder came to hold results of other parameters meanwhile, and UnwritableError;
+        old files then stay.
+        """
+        if difference := self.difference():
+            raise InputError(
+                f"{self.folder} was replaced by another process while {seq} was running:\n{difference}\n"
+                "  run again with another --runid, or when that process has ended"
+            )
         try:
-            self._replace_files(texts, last=boxes)
+            self._replace_files(files, last=result_file(self.folder, seq.name))
         except OSError as error:
             raise self._unwritable(error) from error
 
     def _replace_files(self, texts: dict[str, str], last: Path) -> None:
-        """Replace files of one sequence; empty ones are removed. Old files stay where the disk is full."""
         temporaries = {self.folder / name: temporary_beside(self.folder / name) for name, text in texts.items() if text}
         try:
             for path, temporary in temporaries.items():
-                temporary.write_text(texts[path.name], encoding="utf-8")
+                _write_synced(temporary, texts[path.name])
             last.unlink(missing_ok=True)
             for name in texts.keys() - {path.name for path in temporaries}:
                 (self.folder / name).unlink(missing_ok=True)
@@ -171,14 +238,25 @@ class ResultStore:
                 os.replace(temporaries[path], path)
         finally:
             for temporary in temporaries.values():
-                temporary.unlink(missing_ok=True)
+                with contextlib.suppress(OSError):  # the first error is the one to report
+                    temporary.unlink(missing_ok=True)
 
-    def _sequence_key(self, seq: Sequence) -> dict[str, Any]:
+    def _remove_temporaries(self, *stems: str) -> None:
+        """Remove what processes that were killed left; call it with the claim of these files."""
+        pattern = re.compile(rf"\.({'|'.join(map(re.escape, stems))})\.[0-9a-f]+\.tmp")
+        for name in os.listdir(self.folder):
+            if pattern.match(name):
+                (self.folder / name).unlink(missing_ok=True)
+
+    def _claim_file(self, sequence: str) -> Path:
+        return self.folder / f".{sequence}.claim"
+
+    def sequence_key(self, seq: Sequence) -> dict[str, Any]:
         """What must agree for a stored result to be the result of this sequence."""
         box = [round(value, 4) for value in seq.init_bbox()]
         return {"hash": self.record["hash"], "dataset": seq.dataset, "frames": len(seq), "init_bbox": box}
 
-    def _difference(self) -> str:
+    def difference(self) -> str:
         """In which way the results in the folder are of another run than this; empty where they are of this one."""
         path = self.folder / "run.json"
         if not path.exists():
@@ -190,6 +268,12 @@ class ResultStore:
         return _differences(stored, self.record, ignored=("hash", "environment")) or "  the hash alone"
 
     def _set_aside(self) -> Path:
+        held = [path.name for path in self.folder.glob(".*.claim") if is_held(path)]
+        if held:
+            raise InputError(
+                f"another process is writing results with other parameters to {self.folder} ({held[0]}); "
+                "wait for it, stop it, or give another --runid"
+            )
         base = f"{self.folder.name}.replaced-{_read_json(self.folder / 'run.json').get('hash', 'unknown')}"
         names = (base, *(f"{base}-{number}" for number in range(2, 1000)))
         target = next(self.folder.with_name(name) for name in names if not self.folder.with_name(name).exists())
@@ -215,11 +299,13 @@ def describe_run(tracker: Tracker) -> dict[str, Any]:
     with network_files():
         network_sha256 = net.file_hash() if hasattr(net, "file_hash") else None
     key = [FORMAT, tracker.name, params.hash(), tracker.seed, network_sha256]
+    overrides = {"overrides": tracker.overrides} if tracker.overrides else {}
     return {
         "format": FORMAT,
         "hash": hashlib.sha256(json.dumps(key).encode()).hexdigest()[:16],
         "tracker": tracker.name,
         "parameter_name": tracker.parameter_name,
+        **overrides,
         "run_id": tracker.run_id,
         "seed": tracker.seed,
         "network_sha256": network_sha256,
@@ -267,6 +353,31 @@ def _version(package: str) -> str | None:
         return importlib.metadata.version(package)
     except importlib.metadata.PackageNotFoundError:
         return None
+
+
+def _file_names(sequence: str) -> tuple[str, ...]:
+    """Files of one sequence: boxes, times, scores, flags, record."""
+    sides = ("_time.txt", "_object_presence_scores.txt", "_flags.txt", "_info.json")
+    return (f"{sequence}.txt", *(f"{sequence}{side}" for side in sides))
+
+
+def _image_size(seq: Sequence) -> list[int] | None:
+    """[width, height] of the first frame; None where it cannot be read."""
+    from PIL import Image  # reads the header alone
+
+    try:
+        with Image.open(seq.frames[0]) as image:
+            return [image.width, image.height]
+    except (OSError, ValueError):
+        return None
+
+
+def _write_synced(path: Path, text: str) -> None:
+    """Write a text that is on the disk before the file gets its final name."""
+    with open(path, "w", encoding="utf-8") as file:
+        file.write(text)
+        file.flush()
+        os.fsync(file.fileno())
 
 
 def _lines(rows: Iterable[str]) -> str:

@@ -1,27 +1,23 @@
-"""Running trackers over sequences, one after the other or in several processes."""
+"""Running trackers over sequences: what is finished is saved at once and not run again."""
 
 from __future__ import annotations
 
-import contextlib
-import multiprocessing
-import signal
-import threading
-import traceback
-from collections import Counter
-from collections.abc import Callable, Iterator
 from collections.abc import Sequence as SequenceOf
-from concurrent.futures import Future, ProcessPoolExecutor, as_completed
-from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass, field
 from typing import Any
 
 from rich.console import Console
 
-from pytracking.evaluation.data import Sequence, SequenceList
-from pytracking.evaluation.progress import FPS_MEANING, Outcome, ProgressReport
+from pytracking.evaluation.data import Sequence
+from pytracking.evaluation.engines.base import Engine
+from pytracking.evaluation.engines.dispatcher import Dispatcher
+from pytracking.evaluation.engines.local import LocalEngine
+from pytracking.evaluation.engines.serial import SerialEngine
+from pytracking.evaluation.jobs import Job, Outcome, run_job
+from pytracking.evaluation.planning import Part, Plan, make_plan
+from pytracking.evaluation.progress import FPS_MEANING, ProgressReport
 from pytracking.evaluation.results import ResultStore, UnwritableError
 from pytracking.evaluation.tracker import OnFrame, Tracker
-from pytracking.utils.errors import InputError
 
 
 @dataclass
@@ -55,20 +51,17 @@ class RunSummary:
         return "\n".join(lines)
 
 
-@dataclass(frozen=True)
-class _Job:
-    """One sequence with one tracker; travels to worker processes."""
+class _Recorder:
+    """Passes on to the report what happens, and keeps the outcomes."""
 
-    sequence: Sequence
-    tracker: Tracker
-    store: ResultStore | None  # None: results are not saved
-    overwrite: bool
-    debug: int = 0
-    visdom_info: dict[str, Any] | None = None
+    def __init__(self, summary: RunSummary, report: ProgressReport) -> None:
+        self._summary = summary
+        self.start, self.frame, self.notice = report.start, report.frame, report.notice
+        self._report = report
 
-
-class _Stopped(Exception):  # noqa: N818 - a signal, no error
-    """The run was interrupted while this process was tracking."""
+    def finish(self, job: Job, outcome: Outcome) -> None:
+        self._summary.outcomes.append(outcome)
+        self._report.finish(job, outcome)
 
 
 def run_sequence(
@@ -87,7 +80,7 @@ def run_sequence(
     store = None if debug else ResultStore(tracker)
     if store is not None:
         store.open(overwrite)
-    return _run(_Job(seq, tracker, store, overwrite, int(debug), visdom_info), on_frame)
+    return run_job(Job(seq, tracker, store, overwrite, int(debug), visdom_info), on_frame)
 
 
 def run_dataset(
@@ -108,156 +101,104 @@ def run_dataset(
     Raises InputError before anything is run where names are unknown or results of other parameters are present, and
     KeyboardInterrupt, with all finished sequences saved, when it is interrupted.
     """
-    console = console or Console(stderr=True)
-    sequences = SequenceList(dataset)
-    _check_unique(sequences, trackers)
-    stores = {tracker: None if debug else ResultStore(tracker) for tracker in trackers}
-    for store in stores.values():
-        if store is not None and (set_aside := store.open(overwrite)):
-            _say(console, f"results of other parameters were set aside: {set_aside}")
+    parts = [Part(trackers, dataset)]
     if debug:
-        _say(console, "debug run: existing results are ignored, and nothing is saved")
-    jobs = [_Job(s, t, stores[t], overwrite, int(debug), visdom_info) for s in sequences for t in trackers]
-    summary = RunSummary(len(jobs))
-    workers = 0 if debug else min(threads, len(jobs))
+        return debug_parts(parts, debug, visdom_info, console=console)
+    engine: Engine = SerialEngine()
+    if threads > 0:
+        engine = LocalEngine(max(1, min(threads, len(dataset) * len(trackers))))
+    return run_parts(parts, engine, overwrite=overwrite, console=console)
+
+
+def debug_parts(
+    parts: SequenceOf[Part],
+    debug: int = 1,
+    visdom_info: dict[str, Any] | None = None,
+    *,
+    console: Console | None = None,
+) -> RunSummary:
+    """Run everything in this process and raise what trackers raise; results are neither used nor saved."""
+    console = console or Console(stderr=True)
+    _say(console, "debug run: existing results are ignored, and nothing is saved")
+    jobs = [Job(s, t, None, False, int(debug), visdom_info) for p in parts for s in p.sequences for t in p.trackers]
+    return _run(jobs, SerialEngine(raises=True), RunSummary(len(jobs)), ProgressReport(len(jobs), console))
+
+
+def run_parts(
+    parts: SequenceOf[Part],
+    engine: Engine,
+    *,
+    overwrite: bool = False,
+    fail_fast: bool = False,
+    console: Console | None = None,
+) -> RunSummary:
+    """Run every tracker of each part on its sequences with an engine; see `run_dataset`.
+
+    With `fail_fast` the first failure stops the rest. A tracker whose results cannot be written fails, the others go
+    on; where that is so for all, UnwritableError is raised.
+    """
+    console = console or Console(stderr=True)
+    plan = make_plan(parts, overwrite)
+    summary = RunSummary(len(plan.jobs))
+    unwritable = _open_stores(plan, overwrite, console)
+    skipped = plan.with_state("done")
+    summary.outcomes += [planned.job.outcome("skipped") for planned in skipped]
+    if skipped:
+        _say(console, f"{len(skipped)} of {len(plan.jobs)} skipped: results exist (use --overwrite)")
+    rest = plan.with_state("to do", "again", "refused")
+    frames = sum(plan.frames(planned.job) or 0 for planned in rest)
+    report = ProgressReport(len(plan.jobs), console, plan.frames, frames, finished=len(skipped))
+    jobs = []
+    for planned in rest:
+        message = unwritable.get(id(planned.job.store)) or (planned.reason if planned.state == "refused" else "")
+        if message:
+            outcome = planned.job.outcome("failed", message=message)
+            _Recorder(summary, report).finish(planned.job, outcome)
+        else:
+            jobs.append(planned.job)
+    if fail_fast and summary.with_status("failed"):
+        jobs = []
+    return _run(jobs, engine, summary, report, fail_fast)
+
+
+def _run(
+    jobs: list[Job], engine: Engine, summary: RunSummary, report: ProgressReport, fail_fast: bool = False
+) -> RunSummary:
+    console = report.console
     try:
-        with ProgressReport(len(jobs), console, with_frames=workers == 0 and not debug) as report:
-
-            def finish(outcome: Outcome) -> None:
-                summary.outcomes.append(outcome)
-                report.finish(outcome)
-
-            if workers > 0:
-                _run_parallel(jobs, workers, finish)
-            else:
-                _run_serial(jobs, report, finish)
+        with report:
+            if jobs:
+                engine.run(Dispatcher(jobs, _Recorder(summary, report), fail_fast))
     except KeyboardInterrupt:
         _say(console, f"\ninterrupted: {summary.describe()}\nwhat is done is kept; the same command runs the rest")
         raise
+    if report.scores:
+        _say(console, "\n".join(["mean AUC of what this run tracked:", *(f"  {s}" for s in report.score_lines())]))
     _say(console, summary.describe())
     if summary.with_status("done"):
-        _say(console, FPS_MEANING + (f"; {workers} processes shared this machine" if workers > 1 else ""))
+        _say(console, "; ".join(text for text in (FPS_MEANING, engine.describe()) if text))
     return summary
+
+
+def _open_stores(plan: Plan, overwrite: bool, console: Console) -> dict[int, str]:
+    """Make the folders ready; what is wrong with those that cannot be written, by the id of the store.
+
+    Raises InputError where results of other parameters are there, UnwritableError where no folder can be written.
+    """
+    stores = {id(planned.job.store): planned.job.store for planned in plan.jobs if planned.job.store is not None}
+    for store in stores.values():
+        store.check_parameters(overwrite)
+    unwritable: dict[int, str] = {}
+    for key, store in stores.items():
+        try:
+            if set_aside := store.open(overwrite):
+                _say(console, f"results of other parameters were set aside: {set_aside}")
+        except UnwritableError as error:
+            unwritable[key] = str(error)
+            if len(unwritable) == len(stores):
+                raise
+    return unwritable
 
 
 def _say(console: Console, text: str) -> None:
     console.print(text, markup=False, highlight=False, soft_wrap=True)
-
-
-def _check_unique(sequences: SequenceList, trackers: SequenceOf[Tracker]) -> None:
-    for what, names in (("sequences", sequences.names), ("trackers", [str(t.results_dir) for t in trackers])):
-        repeated = [name for name, count in Counter(names).items() if count > 1]
-        if repeated:
-            raise InputError(f"two {what} would write the same result files: {', '.join(repeated[:5])}; run them apart")
-
-
-def _run(job: _Job, on_frame: OnFrame | None) -> Outcome:
-    """Run one job; raises what the tracker raises."""
-    name, sequence, store = job.tracker.display_name, job.sequence, job.store
-    if store is None:
-        output = job.tracker.run_sequence(sequence, job.debug, job.visdom_info, on_frame)
-        return Outcome(name, sequence.name, "done", len(output["time"]), sum(output["time"]))
-    if not job.overwrite and store.is_complete(sequence):
-        return Outcome(name, sequence.name, "skipped")
-    store.check_writable()
-    output = job.tracker.run_sequence(sequence, on_frame=on_frame)
-    store.save(sequence, output, job.tracker.sequence_seed(sequence.name))
-    return Outcome(name, sequence.name, "done", len(output["time"]), sum(output["time"]))
-
-
-def _run_guarded(job: _Job, on_frame: OnFrame | None) -> Outcome:
-    """Run one job; an error becomes a failed outcome."""
-    name, sequence = job.tracker.display_name, job.sequence.name
-    try:
-        return _run(job, on_frame)
-    except _Stopped:
-        return Outcome(name, sequence, "stopped")
-    except InputError as error:
-        return Outcome(name, sequence, "failed", message=str(error), fatal=isinstance(error, UnwritableError))
-    except Exception as error:
-        message = f"{type(error).__name__}: {error}"
-        return Outcome(name, sequence, "failed", message=message, traceback=traceback.format_exc())
-
-
-def _run_serial(jobs: list[_Job], report: ProgressReport, finish: Callable[[Outcome], None]) -> None:
-    for job in jobs:
-        report.start(job.tracker.display_name, job.sequence.name)
-        outcome = _run(job, None) if job.debug else _run_guarded(job, report.on_frame)
-        finish(outcome)
-        if outcome.fatal:
-            return
-
-
-def _run_parallel(jobs: list[_Job], workers: int, finish: Callable[[Outcome], None]) -> None:
-    import torch
-
-    context = multiprocessing.get_context("spawn")  # a forked process cannot use CUDA
-    stop, counter = context.Event(), context.Value("i", 0)
-    torch_threads = max(1, torch.get_num_threads() // workers)
-    pool = ProcessPoolExecutor(workers, context, _init_worker, (stop, counter, torch_threads))
-    pending: dict[Future[Outcome], _Job] = {}
-    try:
-        with _interrupt_ignored():  # workers inherit this: the parent alone decides what Ctrl-C means
-            for job in jobs:
-                pending[pool.submit(_run_in_worker, job)] = job
-        for future in as_completed(list(pending)):
-            outcome = _outcome_of(future, pending.pop(future))
-            finish(outcome)
-            if outcome.fatal:
-                break
-    finally:
-        stop.set()
-        pool.shutdown(wait=True, cancel_futures=True)
-        for future, job in pending.items():  # finished between the interruption and the stop
-            if not future.cancelled() and (outcome := _outcome_of(future, job)).status == "done":
-                finish(outcome)
-
-
-def _outcome_of(future: Future[Outcome], job: _Job) -> Outcome:
-    name, sequence = job.tracker.display_name, job.sequence.name
-    try:
-        return future.result()
-    except BrokenProcessPool:
-        message = "a worker process was killed (out of memory?); run the rest again, with fewer --threads"
-        return Outcome(name, sequence, "failed", message=message)
-    except Exception as error:
-        message = f"{type(error).__name__}: {error}"
-        return Outcome(name, sequence, "failed", message=message, traceback="".join(traceback.format_exception(error)))
-
-
-@contextlib.contextmanager
-def _interrupt_ignored() -> Iterator[None]:
-    if threading.current_thread() is not threading.main_thread():  # only the main thread may set signal handlers
-        yield
-        return
-    handler = signal.signal(signal.SIGINT, signal.SIG_IGN)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGINT, handler)
-
-
-_stop: Any = None  # event of this worker process, set when the run is interrupted
-
-
-def _init_worker(stop: Any, counter: Any, torch_threads: int) -> None:
-    global _stop  # noqa: PLW0603 - the one way to hand an event to the tasks of a worker
-    import cv2
-    import torch
-
-    _stop = stop
-    torch.set_num_threads(torch_threads)
-    cv2.setNumThreads(torch_threads)
-    with counter.get_lock():
-        index, counter.value = counter.value, counter.value + 1
-    if torch.cuda.is_available():
-        torch.cuda.set_device(index % torch.cuda.device_count())
-
-
-def _run_in_worker(job: _Job) -> Outcome:
-    return _run_guarded(job, _stop_when_told)
-
-
-def _stop_when_told(finished: int, total: int) -> None:
-    if finished < total and _stop.is_set():
-        raise _Stopped

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import importlib
-from collections.abc import Callable, Iterable, Iterator
+import json
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Sequence as SequenceOf
 from pathlib import Path
 from time import perf_counter
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -22,6 +25,8 @@ from pytracking.utils.seeding import seed_everything, sequence_seed
 if TYPE_CHECKING:
     from pytracking.tracker.base import BaseTracker
     from pytracking.utils.params import TrackerParams, TypedParams
+    from pytracking.video.run import VideoSummary
+    from pytracking.visualization.live_view import LiveView
 
 Output = dict[str, list[Any]]  # per-frame lists
 OnFrame = Callable[[int, int], None]  # (frames finished, frames of the sequence)
@@ -46,7 +51,10 @@ class Tracker:
         seed: int = 0,  # base of the seeds of all sequences
         device: str | None = None,  # None: what the parameters say
         results_path: Path | None = None,  # None: the setting results_path
+        overrides: Mapping[str, Any] | None = None,  # parameters that differ from the parameter file's
+        label: str | None = None,  # names the results of these overrides; None: a hash of them
     ) -> None:
+        """Raises TypeError for a run that is no number, ValueError for a label without overrides."""
         if run_id is not None and (isinstance(run_id, bool) or not isinstance(run_id, int)):
             raise TypeError(f"expected an integer or None as run_id, found {run_id!r}")
         self.name = name
@@ -55,7 +63,11 @@ class Tracker:
         self.seed = seed
         self.device = device
         self.results_path = results_path
-        self.display_name = display_name or f"{name}_{parameter_name}{self._run_suffix}"
+        self.overrides = dict(overrides or {})
+        if label is not None and not self.overrides:
+            raise ValueError(f"expected parameters that the label '{label}' stands for, found no overrides")
+        self.variant = parameter_name + (f"+{label or _hash(self.overrides)}" if self.overrides else "")
+        self.display_name = display_name or f"{name}_{self.variant}{self._run_suffix}"
 
     def __repr__(self) -> str:
         return f"Tracker({self.name!r}, {self.parameter_name!r}, run_id={self.run_id})"
@@ -66,9 +78,9 @@ class Tracker:
 
     @property
     def results_dir(self) -> Path:
-        """Folder of the result files."""
+        """Folder of the result files: `<tracker>/<parameters>[+<label or hash of overrides>][_<run>]`."""
         root = self.results_path if self.results_path is not None else env_settings().results_path
-        return root / self.name / f"{self.parameter_name}{self._run_suffix}"
+        return root / self.name / f"{self.variant}{self._run_suffix}"
 
     def tracker_class(self) -> type[BaseTracker]:
         """Class of the tracker. Raises InputError for an unknown tracker."""
@@ -77,15 +89,27 @@ class Tracker:
         return cls
 
     def get_parameters(self) -> TypedParams | TrackerParams:
-        """Fresh parameters from the parameter file, on the chosen device. Raises InputError for unknown names."""
+        """Fresh parameters from the parameter file, with the overrides, on the chosen device.
+
+        Raises InputError for unknown names and for overrides that the tracker's parameters do not allow.
+        """
         registry.find_tracker(self.name, self.tracker_package)
         registry.find_parameters(self.name, self.parameter_name, self.parameter_package)
         module = importlib.import_module(f"{self.parameter_package}.{self.name}.{self.parameter_name}")
         params = module.parameters()
+        if self.overrides:
+            params = self._override(params)
         if self.device is not None:
             params.device = self.device
         checked: TypedParams | TrackerParams = params
         return checked
+
+    def _override(self, params: TypedParams | TrackerParams) -> TypedParams:
+        typed: TypedParams = self.tracker_class().params_class.from_tracker_params(params)
+        try:
+            return typed.replace(**typed.read_values(self.overrides))
+        except (AttributeError, TypeError) as error:
+            raise InputError(f"{self.name} {self.parameter_name}, overrides: {error}") from error
 
     def create_tracker(self, params: TypedParams | TrackerParams) -> BaseTracker:
         """New tracker object with these parameters."""
@@ -107,8 +131,8 @@ class Tracker:
         `target_bbox`, `time`, `object_presence_score`, `flag`, and `peak_memory`, the bytes of `PeakMemory` until then.
 
         `time` counts seconds in `initialize` and `track` with the device synchronized; reading images and loading the
-        network are left out. Lists that the tracker does not report are empty. With `debug` > 0 each frame's state is
-        printed; `visdom_info` is unused, there are no panels.
+        network are left out. Lists that the tracker does not report are empty. With `debug` > 0 (None: that of the
+        parameters) viewers show the tracker's panels; `visdom_info` says which, see `live_view.open_view`.
         Raises InputError, naming the frame, for a sequence that cannot be used.
         """
         seq.check()
@@ -121,7 +145,41 @@ class Tracker:
         tracker.seed(seed)
         with network_files():
             tracker.initialize_features()
-        return _track(tracker, seq, on_frame, verbose=bool(debug))
+        with self._view(tracker, seq, int(params.get("debug", 0)), visdom_info) as view:
+            return _track(tracker, seq, on_frame, view)
+
+    @contextlib.contextmanager
+    def _view(
+        self, tracker: BaseTracker, seq: Sequence, debug: int, visdom_info: dict[str, Any] | None
+    ) -> Iterator[LiveView | None]:
+        """What viewers see of this sequence; None without debugging, at no cost."""
+        if debug <= 0:
+            yield None
+            return
+        from pytracking.visualization.live_view import open_view
+
+        boxes = seq.ground_truth_rect
+        folder = self.results_dir / "debug"
+        view = open_view(tracker, seq.name, debug, visdom_info, folder, ground_truth=boxes, num_frames=len(seq))
+        with contextlib.closing(view):
+            yield view
+
+    def run_video_generic(
+        self,
+        debug: int | None = None,
+        visdom_info: dict[str, Any] | None = None,
+        videofilepath: str | Path | int | None = None,  # file, folder of images, URL, camera; None: camera 0
+        optional_box: SequenceOf[float] | SequenceOf[SequenceOf[float]] | None = None,  # one target or several
+        save_results: bool = False,
+        **options: Any,  # of `pytracking.video.run.run_video`
+    ) -> VideoSummary:
+        """Track in a video or a camera, as pytracking's method of this name. Raises as `run_video`."""
+        from pytracking.video.run import run_video
+
+        boxes = np.asarray(optional_box if optional_box is not None else [], dtype=float).reshape(-1, 4).tolist()
+        source = 0 if videofilepath is None else videofilepath
+        options |= {"debug": debug or 0, "visdom_info": visdom_info, "save_results": save_results}
+        return run_video(self, source, boxes, **options)
 
 
 def trackerlist(
@@ -136,6 +194,10 @@ def trackerlist(
     return [Tracker(name, parameter_name, run_id, display_name, **options) for run_id in runs]
 
 
+def _hash(overrides: Mapping[str, Any]) -> str:
+    return hashlib.sha256(json.dumps(overrides, sort_keys=True, default=str).encode()).hexdigest()[:8]
+
+
 @contextlib.contextmanager
 def network_files() -> Iterator[None]:
     """A network file that is missing, damaged or of another network is wrong input: InputError."""
@@ -147,7 +209,7 @@ def network_files() -> Iterator[None]:
         raise InputError(str(error)) from error
 
 
-def _track(tracker: BaseTracker, seq: Sequence, on_frame: OnFrame | None, verbose: bool) -> Output:
+def _track(tracker: BaseTracker, seq: Sequence, on_frame: OnFrame | None, view: LiveView | None) -> Output:
     output: Output = {"target_bbox": [], "time": [], "object_presence_score": [], "flag": [], "peak_memory": []}
     memory = PeakMemory(getattr(tracker, "device", None))
     init_info = seq.init_info()
@@ -155,13 +217,13 @@ def _track(tracker: BaseTracker, seq: Sequence, on_frame: OnFrame | None, verbos
     for index, path in enumerate(seq.frames):
         try:
             image = read_image(path)
-            start = _clock(tracker)
+            start = clock(tracker)
             if index == 0:
                 first = {"target_bbox": init_info["init_bbox"], "object_presence_score": 1.0, "flag": "init"}
                 result = first | (tracker.initialize(image, init_info) or {})
             else:
                 result = tracker.track(image, {"previous_output": result})
-            seconds = _clock(tracker) - start
+            seconds = clock(tracker) - start
             _append(output, result, seconds)
         except InputError as error:
             raise InputError(f"{seq}, frame {index + 1} of {len(seq)}: {error}") from error
@@ -170,9 +232,8 @@ def _track(tracker: BaseTracker, seq: Sequence, on_frame: OnFrame | None, verbos
             raise
         if (peak := memory.bytes()) is not None:
             output["peak_memory"].append(peak)
-        if verbose:
-            score, flag = result.get("object_presence_score", float("nan")), result.get("flag", "")
-            print(f"{seq.name} frame {index + 1}/{len(seq)}: score {score:.3f} {flag}")
+        if view is not None:
+            view.frame(index + 1, image, result)
         if on_frame is not None:
             on_frame(index + 1, len(seq))
     for key in ("object_presence_score", "flag"):
@@ -181,7 +242,8 @@ def _track(tracker: BaseTracker, seq: Sequence, on_frame: OnFrame | None, verbos
     return output
 
 
-def _clock(tracker: BaseTracker) -> float:
+def clock(tracker: BaseTracker) -> float:
+    """Seconds, once the tracker's device has done what it was given."""
     device = getattr(tracker, "device", None)
     if device is not None and device.type != "cpu":
         import torch

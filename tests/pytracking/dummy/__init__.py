@@ -32,6 +32,11 @@ def write_black_frame(path: Path) -> None:
     cv2.imwrite(str(path), np.zeros((36, 48, 3), np.uint8))
 
 
+def write_white_frame(path: Path) -> None:
+    """Replace an image by one that makes the dummy tracker `wander` do what its parameter `white` says."""
+    cv2.imwrite(str(path), np.full((36, 48, 3), 255, np.uint8))
+
+
 def make_sequence(folder: Path, name: str, count: int = 6) -> Sequence:
     """Sequence with a target that moves one pixel a frame to the right."""
     boxes = np.array([[4.0 + number, 5.0, 10.0, 8.0] for number in range(count)])

@@ -42,17 +42,19 @@ def test_files(store, sequence):
     assert result.fps == pytest.approx(3.0)
     info = json.loads((store.folder / "s_info.json").read_text())
     assert (info["seed"], info["frames"], info["fps"], info["dataset"]) == (77, 3, 3.0, "dummy")
+    assert info["image_size"] == [48, 36]
+    assert info["environment"]["torch_threads"] >= 1
 
 
 def test_run_record(store):
     store.open()
     run = json.loads((store.folder / "run.json").read_text())
-    assert run["parameters"] == {"step": 1.0, "delay": 0.0, "network": ""}
+    assert run["parameters"] == {"step": 1.0, "delay": 0.0, "network": "", "white": "", "memo": ""}
     assert (run["tracker"], run["parameter_name"], run["run_id"], run["seed"]) == ("wander", "default", None, 0)
     environment = run["environment"]
     assert environment["versions"]["torch"]
-    assert environment["torch_threads"] >= 1
     assert environment["processor"]
+    assert "torch_threads" not in environment  # of the workers, and not the same in all
 
 
 def test_hash_follows_what_changes_results(tmp_path, monkeypatch):
@@ -150,17 +152,84 @@ def test_full_disk_keeps_the_old_result(store, sequence, monkeypatch):
     store.open()
     store.save(sequence, OUTPUT, seed=0)
     before = {path.name: path.read_bytes() for path in store.folder.iterdir()}
-    write_text = module.Path.write_text
+    write = module._write_synced
 
-    def full(self, text, **options):
-        if "object_presence" in self.name:
+    def full(path, text):
+        write(path, text[:10])
+        if "object_presence" in path.name:
             raise OSError(28, "No space left on device")
-        return write_text(self, text, **options)
 
-    monkeypatch.setattr(module.Path, "write_text", full)
+    monkeypatch.setattr(module, "_write_synced", full)
     with pytest.raises(UnwritableError, match=r"cannot write results to .*: No space left on device"):
         store.save(sequence, OUTPUT, seed=0)
     assert {path.name: path.read_bytes() for path in store.folder.iterdir()} == before
+
+
+def test_room_is_looked_for_before_tracking(store, sequence, monkeypatch):
+    store.open()
+    store.check_writable(sequence)
+
+    def full(path, text):
+        path.write_text(text[:10])
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(module, "_write_synced", full)
+    with pytest.raises(UnwritableError, match="No space left on device"):
+        store.check_writable(sequence)
+    assert [path.name for path in store.folder.iterdir()] == ["run.json"]
+
+
+def test_what_a_killed_process_left_is_removed(store, sequence):
+    store.open()
+    left = [f".{name}.0123456789ab.tmp{end}" for name, end in (("s", ".txt"), ("s_time", ".txt"), ("s_probe", ""))]
+    for name in (*left, ".other.0123456789ab.tmp.txt"):
+        (store.folder / name).touch()
+    with store.claim(sequence):
+        names = {path.name for path in store.folder.iterdir()}
+    assert names == {"run.json", ".s.claim", ".other.0123456789ab.tmp.txt"}
+
+
+def test_results_replaced_meanwhile_are_not_mixed(store, sequence, tmp_path):
+    store.open()
+    other = ResultStore(DummyTracker("wander", "default", seed=1, results_path=tmp_path / "results"))
+    other.open(overwrite=True)
+    with pytest.raises(InputError, match=r"was replaced by another process(.|\n)*seed: 1 there, 0 here"):
+        store.save(sequence, OUTPUT, seed=0)
+    assert [path.name for path in store.folder.iterdir()] == ["run.json"]
+
+
+def test_results_that_are_being_written_are_not_set_aside(store, sequence, tmp_path):
+    store.open()
+    other = ResultStore(DummyTracker("wander", "default", seed=1, results_path=tmp_path / "results"))
+    with store.claim(sequence), pytest.raises(InputError, match=r"another process is writing .*\(\.s\.claim\)"):
+        other.open(overwrite=True)
+    assert other.open(overwrite=True) is not None
+
+
+def test_runs_are_described_once(tmp_path, monkeypatch):
+    class Stepped(DummyTracker):
+        def get_parameters(self):
+            return super().get_parameters().replace(step=float(self.run_id))
+
+    described = []
+    monkeypatch.setattr(module, "describe_run", lambda tracker: (described.append(tracker), describe_run(tracker))[1])
+    plain = [DummyTracker("wander", "default", run, results_path=tmp_path) for run in range(4)]
+    stepped = [Stepped("wander", "slow", run, results_path=tmp_path) for run in range(2)]
+    stores = module.stores_of([*plain, *stepped])
+    assert described == [plain[0], *stepped]  # a tracker with parameters of its own is asked itself
+    assert [store.record for store in stores] == [describe_run(tracker) for tracker in (*plain, *stepped)]
+    assert [list(store.record) for store in stores] == [list(describe_run(tracker)) for tracker in (*plain, *stepped)]
+
+
+def test_record_of_overrides(tmp_path):
+    tracker = DummyTracker("wander", "default", 3, results_path=tmp_path, overrides={"step": 2}, label="far")
+    store = ResultStore(tracker)
+    store.open()
+    assert store.folder == tmp_path / "wander" / "default+far_003"
+    run = json.loads((store.folder / "run.json").read_text())
+    assert run["overrides"] == {"step": 2}
+    assert run["parameters"]["step"] == 2
+    assert run["hash"] != describe_run(DummyTracker("wander", "default", 3, results_path=tmp_path))["hash"]
 
 
 def test_lists_that_are_no_longer_reported_disappear(store, sequence):

@@ -11,11 +11,15 @@ import numpy as np
 import pytest
 from rich.console import Console
 
+from pytracking.analysis.metrics import score_sequence
+from pytracking.evaluation import results
 from pytracking.evaluation.data import Sequence
+from pytracking.evaluation.engines.serial import SerialEngine
+from pytracking.evaluation.planning import Part
 from pytracking.evaluation.results import load_result, result_file
-from pytracking.evaluation.running import run_dataset, run_sequence
+from pytracking.evaluation.running import run_dataset, run_parts, run_sequence
 from pytracking.utils.errors import InputError
-from tests.pytracking.dummy import DummyTracker, make_sequence, write_black_frame
+from tests.pytracking.dummy import DummyTracker, make_sequence, write_black_frame, write_white_frame
 
 ROOT = Path(__file__).resolve().parents[3]
 
@@ -177,26 +181,72 @@ def test_unwritable_results(tmp_path, sequences):
         run(sequences, [wander(tmp_path / "file")])
 
 
-@pytest.mark.parametrize("threads", [0, 1])
-def test_results_that_become_unwritable_end_the_run(tmp_path, sequences, threads):
-    tracker = wander(tmp_path / "results")
+def test_what_cannot_be_written_fails_and_the_others_go_on(tmp_path, sequences):
+    tracker, blocked = wander(tmp_path / "results"), wander(tmp_path / "results", "slow")
     run(sequences[:1], [tracker])
     # A folder in the place of a file: root, who may write anywhere, cannot replace it either.
     (tracker.results_dir / "b_time.txt").mkdir()
-    summary, text = run(sequences, [tracker], threads=threads)
-    assert summary.with_status("failed")[0].fatal
+    blocked.results_dir.write_text("a file in the place of the folder")
+    summary, text = run(sequences[:3], [tracker, blocked])
     assert summary.exit_status == 1
-    assert "cannot write results" in text
-    assert not list(tracker.results_dir.glob(".*.tmp*"))
+    assert "1 done, 1 skipped, 4 failed, 0 not run" in text
+    assert text.count("cannot write results to") >= 2
+    assert not list(tracker.results_dir.glob(".*"))
     assert result_file(tracker.results_dir, "a").exists()
     assert not result_file(tracker.results_dir, "b").exists()
-    if threads == 0:
-        assert "1 skipped, 1 failed, 2 not run" in text
+    assert result_file(tracker.results_dir, "c").exists()
+
+
+def test_full_disk(tmp_path, sequences, monkeypatch):
+    tracker = wander(tmp_path / "results")
+    write = results._write_synced
+
+    def full(path, text):
+        if path.name.startswith(".b_info"):
+            raise OSError(28, "No space left on device")
+        write(path, text)
+
+    monkeypatch.setattr(results, "_write_synced", full)
+    summary, text = run(sequences[:3], [tracker])
+    assert [o.status for o in summary.outcomes] == ["done", "failed", "done"]
+    assert "cannot write results to" in text
+    assert "No space left on device" in text
+    assert not [path.name for path in tracker.results_dir.iterdir() if path.name.lstrip(".").startswith("b")]
+
+
+def test_too_little_memory_for_one_sequence(tmp_path, sequences):
+    write_white_frame(sequences[1].frames[2])
+    summary, text = run(sequences[:3], [wander(tmp_path / "results", overrides={"white": "memory"})])
+    assert [o.status for o in summary.outcomes] == ["done", "failed", "done"]
+    assert summary.with_status("failed")[0].out_of_memory
+    assert "MemoryError: no memory for a white image" in text
+
+
+def test_fail_fast(tmp_path, sequences):
+    write_black_frame(sequences[1].frames[3])
+    console = Console(file=io.StringIO(), width=200)
+    parts = [Part([wander(tmp_path / "results")], sequences)]
+    summary = run_parts(parts, SerialEngine(), fail_fast=True, console=console)
+    assert [o.status for o in summary.outcomes] == ["done", "failed"]
+    assert "1 done, 0 skipped, 1 failed, 2 not run" in console.file.getvalue()
+    assert summary.exit_status == 1
+
+
+def test_scores_are_told(tmp_path, sequences):
+    summary, text = run(sequences[:2], [wander(tmp_path / "results", overrides={"step": 0.0})])
+    assert summary.outcomes[0].auc == pytest.approx(load_auc(tmp_path, sequences[0]))
+    assert "mean AUC of what this run tracked:" in text
+    assert f"{np.mean([o.auc for o in summary.outcomes]):.3f}  (2 sequences)" in text
+
+
+def load_auc(folder: Path, sequence: Sequence) -> float:
+    (boxes,) = folder.glob(f"results/wander/*/{sequence.name}.txt")
+    return score_sequence(np.loadtxt(boxes), sequence.ground_truth_rect).auc
 
 
 def test_debug_prints_saves_nothing_and_raises(tmp_path, sequences, capsys):
     tracker = wander(tmp_path / "results")
-    run(sequences[:1], [tracker], debug=1)
+    run(sequences[:1], [tracker], debug=1, visdom_info={"use_visdom": False})
     assert "a frame 2/6: score" in capsys.readouterr().out
     assert not tracker.results_dir.exists()
     write_black_frame(sequences[1].frames[3])

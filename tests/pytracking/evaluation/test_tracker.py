@@ -22,6 +22,25 @@ def test_results_dir_and_display_name(tmp_path, monkeypatch):
         Tracker("dimp", "dimp50", run_id="1")
 
 
+def test_overrides(tmp_path):
+    def tracker(**overrides):
+        return DummyTracker("wander", "default", 1, results_path=tmp_path, overrides=overrides)
+
+    plain, far = tracker(), tracker(step=2.0)
+    assert (plain.results_dir.name, plain.variant) == ("default_001", "default")
+    assert far.get_parameters().step == 2.0
+    assert far.results_dir.name.startswith("default+")
+    assert far.results_dir.name.endswith("_001")
+    assert len({tracker(step=step).results_dir for step in (1.0, 2.0, 3.0)}) == 3
+    assert far.sequence_seed("s") == plain.sequence_seed("s")  # variants are compared on the same random numbers
+    with pytest.raises(InputError, match=r"overrides: WanderParams has no parameter 'stepp'; did you mean 'step'\?"):
+        tracker(stepp=2.0).get_parameters()
+    with pytest.raises(InputError, match=r"'step' of WanderParams: expected float, found 'two'"):
+        tracker(step="two").get_parameters()
+    with pytest.raises(ValueError, match="label 'x'"):
+        DummyTracker("wander", "default", label="x")
+
+
 def test_unknown_names():
     with pytest.raises(InputError, match=r"unknown tracker 'wandr'; did you mean 'wander'\?\n  known: silent, wander"):
         DummyTracker("wandr", "default").get_parameters()

@@ -1,5 +1,7 @@
 """A tracker whose box walks at random."""
 
+import os
+import signal
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +20,8 @@ class WanderParams(TypedParams):
     step: float = 1.0  # pixels a frame
     delay: float = 0.0  # seconds a frame
     network: str = ""  # a file to be read as a network
+    white: str = ""  # on a white image: "memory" there is too little of it, "kill" its process, "kill once", see below
+    memo: str = ""  # "kill once": a file that is made by the first kill and prevents the second
 
 
 class Wander(BaseTracker):
@@ -36,9 +40,20 @@ class Wander(BaseTracker):
         time.sleep(self.params.delay)
         if image.max() < 10:
             raise RuntimeError("it is too dark")
+        if image.min() > 245:
+            self.suffer()
         self.box[:2] += self.params.step * torch.randn(2, generator=self.generator)
         return {
             "target_bbox": self.box.tolist(),
             "object_presence_score": self.noise,
             "flag": "normal",
         }
+
+    def suffer(self) -> None:
+        if self.params.white == "memory":
+            raise MemoryError("no memory for a white image")
+        if self.params.white == "kill once" and Path(self.params.memo).exists():
+            return
+        if self.params.white:
+            Path(self.params.memo).touch()
+            os.kill(os.getpid(), signal.SIGKILL)

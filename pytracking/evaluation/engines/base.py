@@ -1,0 +1,21 @@
+"""What an engine is."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from pytracking.evaluation.engines.dispatcher import Dispatcher
+
+
+class Engine(Protocol):
+    """Runs jobs somewhere."""
+
+    def describe(self) -> str:
+        """Where, for people; empty where it does not matter."""
+
+    def run(self, dispatcher: Dispatcher) -> None:
+        """Run all jobs of the dispatcher, in any order.
+
+        Where the dispatcher stops, and where this is interrupted (by KeyboardInterrupt, say), running jobs are
+        stopped, and what they finished is handed in. No process is left behind.
+        """

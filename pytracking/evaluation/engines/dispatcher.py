@@ -1,0 +1,102 @@
+"""What all engines share: which job is next, what a lost worker means, when a run is over."""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Protocol
+
+from pytracking.evaluation.jobs import Job, Outcome
+
+MAX_LOSSES = 2  # workers that a job may take with it
+CLAIM_PAUSE = 2.0  # seconds until a job that another process holds is looked at again
+
+
+class Listener(Protocol):
+    """Is told what happens, in the process that started the run."""
+
+    def start(self, job: Job) -> None: ...
+    def frame(self, job: Job, finished: int, total: int) -> None: ...
+    def notice(self, text: str) -> None: ...
+    def finish(self, job: Job, outcome: Outcome) -> None: ...
+
+
+@dataclass(eq=False)
+class Attempt:
+    """A job on its way, with the workers that died on it."""
+
+    job: Job
+    losses: int = 0
+    was_claimed: bool = False
+
+
+class Dispatcher:
+    """Hands out jobs and collects their outcomes.
+
+    A job whose worker dies is handed out again, and fails when it has taken `MAX_LOSSES` workers with it. A job that
+    another process holds is put back until that process is through.
+    """
+
+    def __init__(self, jobs: Iterable[Job], listener: Listener, fail_fast: bool = False) -> None:
+        self._waiting = deque(Attempt(job) for job in jobs)
+        self._claimed: deque[tuple[float, Attempt]] = deque()  # (time of the next look, ...)
+        self._listener = listener
+        self._fail_fast = fail_fast
+        self.is_stopping = False  # nothing more is handed out, and what runs is to be stopped
+
+    @property
+    def num_waiting(self) -> int:
+        """Jobs that will be handed out, some of them later."""
+        return 0 if self.is_stopping else len(self._waiting) + len(self._claimed)
+
+    def take(self) -> Attempt | None:
+        """The next job; None where none may be run at this moment."""
+        if self.is_stopping:
+            return None
+        attempt = None
+        if self._waiting:
+            attempt = self._waiting.popleft()
+        elif self._claimed and self._claimed[0][0] <= time.monotonic():
+            attempt = self._claimed.popleft()[1]
+        if attempt is not None:
+            self._listener.start(attempt.job)
+        return attempt
+
+    def pause(self) -> float:
+        """Seconds until `take` can give something, where jobs are waiting."""
+        if self._waiting or not self._claimed:
+            return 0.0
+        return max(0.0, self._claimed[0][0] - time.monotonic())
+
+    def frame(self, attempt: Attempt, finished: int, total: int) -> None:
+        """A frame is finished."""
+        self._listener.frame(attempt.job, finished, total)
+
+    def notice(self, text: str) -> None:
+        """Something that people should know."""
+        self._listener.notice(text)
+
+    def finish(self, attempt: Attempt, outcome: Outcome) -> None:
+        """A worker returned."""
+        if outcome.status == "claimed":
+            if not attempt.was_claimed:
+                self._listener.notice(outcome.describe())
+            attempt.was_claimed = True
+            self._claimed.append((time.monotonic() + CLAIM_PAUSE, attempt))
+        if outcome.status in ("claimed", "stopped"):
+            return
+        self._listener.finish(attempt.job, outcome)
+        if outcome.status == "failed" and self._fail_fast:
+            self.is_stopping = True
+
+    def lose(self, attempt: Attempt, how: str) -> None:
+        """A worker died; `how` says of what."""
+        attempt.losses += 1
+        if attempt.losses < MAX_LOSSES:
+            self._listener.notice(f"{attempt.job.name}: its worker {how}; it is run again")
+            self._waiting.append(attempt)
+            return
+        message = f"{attempt.losses} workers died of it; the last one {how}"
+        self.finish(attempt, attempt.job.outcome("failed", message=message))

@@ -1,0 +1,30 @@
+"""Jobs in this process, one after the other."""
+
+from __future__ import annotations
+
+import time
+from functools import partial
+
+from pytracking.evaluation.engines.dispatcher import Dispatcher
+from pytracking.evaluation.jobs import run_guarded, run_job
+
+
+class SerialEngine:
+    """No workers: what a tracker does to its process, it does to the run."""
+
+    def __init__(self, raises: bool = False) -> None:
+        """`raises`: an error of a tracker ends the run and is raised, as debuggers want it."""
+        self._run = run_job if raises else run_guarded
+
+    def describe(self) -> str:
+        """Nothing that matters."""
+        return ""
+
+    def run(self, dispatcher: Dispatcher) -> None:
+        """Run all jobs."""
+        while dispatcher.num_waiting:
+            attempt = dispatcher.take()
+            if attempt is None:
+                time.sleep(dispatcher.pause())
+            else:
+                dispatcher.finish(attempt, self._run(attempt.job, partial(dispatcher.frame, attempt)))

@@ -1,0 +1,207 @@
+"""One sequence with one tracker: how a process runs it, saves it, and tells what became of it."""
+
+from __future__ import annotations
+
+import contextlib
+import copy
+import pickle
+import traceback
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Any, Literal
+
+from pytracking.evaluation.claims import ClaimedError
+from pytracking.evaluation.data import Sequence
+from pytracking.evaluation.results import ResultStore
+from pytracking.evaluation.tracker import OnFrame, Output, Tracker
+from pytracking.utils.errors import InputError
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of one sequence with one tracker."""
+
+    tracker: str  # display name
+    sequence: str
+    status: Literal["done", "skipped", "failed", "stopped", "claimed"]  # claimed: another process is at it
+    frames: int = 0
+    seconds: float = 0.0  # in the tracker
+    message: str = ""  # of a failure
+    traceback: str = ""  # of a failure that is not the input's fault
+    auc: float | None = None  # where ground truth is known
+    out_of_memory: bool = False  # the process that ran it had better be replaced
+
+    @property
+    def fps(self) -> float:
+        """Frames per second of tracker time."""
+        return self.frames / self.seconds if self.seconds > 0 else float("nan")
+
+    def describe(self) -> str:
+        """One line for the terminal."""
+        if self.status == "done":
+            score = "" if self.auc is None else f", AUC {self.auc:.3f}"
+            text = f"{self.frames} frames, {self.fps:.1f} fps{score}"
+        elif self.status == "skipped":
+            text = "skipped: results exist (use --overwrite)"
+        elif self.status == "claimed":
+            text = f"left for later: {self.message} is at it"
+        else:
+            text = "stopped" if self.status == "stopped" else f"FAILED: {self.message.splitlines()[0]}"
+        return f"{self.tracker} {self.sequence}: {text}"
+
+
+@dataclass(frozen=True, eq=False)
+class Job:
+    """One sequence with one tracker; travels to worker processes."""
+
+    sequence: Sequence
+    tracker: Tracker
+    store: ResultStore | None  # None: results are not saved
+    overwrite: bool = False
+    debug: int = 0
+    visdom_info: dict[str, Any] | None = None
+
+    @property
+    def name(self) -> str:
+        """Tracker and sequence, as people read them."""
+        return f"{self.tracker.display_name} {self.sequence.name}"
+
+    def outcome(self, status: Literal["done", "skipped", "failed", "stopped", "claimed"], **details: Any) -> Outcome:
+        """Outcome of this job."""
+        return Outcome(self.tracker.display_name, self.sequence.name, status, **details)
+
+    def without_cache(self) -> Job:
+        """The same job without the lists that its sequence can read again: to be sent to another process."""
+        sequence = copy.copy(self.sequence)
+        for name in list(vars(sequence)):
+            if isinstance(getattr(type(sequence), name, None), cached_property):
+                del vars(sequence)[name]
+        return replace(self, sequence=sequence)
+
+
+@dataclass(frozen=True)
+class Finished:
+    """A tracked sequence whose result is not saved yet."""
+
+    outcome: Outcome
+    files: dict[str, str]  # texts by file name, as `ResultStore.write` takes them
+
+
+class Stopped(Exception):  # noqa: N818 - a signal, no error
+    """The run was interrupted while this process was tracking."""
+
+
+@contextlib.contextmanager
+def held(job: Job) -> Iterator[Outcome | None]:
+    """Hold the claim on the result of a job: gives its outcome where it need not be run, None where it is to be run.
+
+    Raises ClaimedError where another process holds it, and InputError where the result cannot be saved or reused.
+    """
+    assert job.store is not None
+    with job.store.claim(job.sequence):
+        if not job.overwrite and job.store.is_complete(job.sequence):
+            yield job.outcome("skipped")
+        else:
+            job.store.check_writable(job.sequence)
+            yield None
+
+
+def run_job(job: Job, on_frame: OnFrame | None = None) -> Outcome:
+    """Run one job and save its result, unless it exists. Raises what the tracker raises.
+
+    A job that another process holds is not run ("claimed").
+    """
+    if job.store is None:
+        return _done(job, job.tracker.run_sequence(job.sequence, job.debug, job.visdom_info, on_frame))
+    try:
+        with held(job) as known:
+            if known is not None:
+                return known
+            finished = track(job, on_frame)
+            job.store.write(job.sequence, finished.files)
+            return finished.outcome
+    except ClaimedError as holder:
+        return job.outcome("claimed", message=str(holder))
+
+
+def track(job: Job, on_frame: OnFrame | None = None) -> Finished:
+    """Run one job whose result somebody else saves."""
+    assert job.store is not None
+    output = job.tracker.run_sequence(job.sequence, on_frame=on_frame)
+    files = job.store.render(job.sequence, output, job.tracker.sequence_seed(job.sequence.name))
+    return Finished(_done(job, output), files)
+
+
+def failure(job: Job, error: BaseException) -> Outcome:
+    """Outcome of a job that raised `error`."""
+    if isinstance(error, Stopped):
+        return job.outcome("stopped")
+    if isinstance(error, ClaimedError):
+        return job.outcome("claimed", message=str(error))
+    if isinstance(error, InputError):
+        return job.outcome("failed", message=str(error))
+    return job.outcome("failed", **_unforeseen(error))
+
+
+def _unforeseen(error: BaseException) -> dict[str, Any]:
+    text = "".join(traceback.format_exception(error))
+    is_memory = isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError"  # torch's
+    return {"message": f"{type(error).__name__}: {error}", "traceback": text, "out_of_memory": is_memory}
+
+
+def run_guarded(job: Job, on_frame: OnFrame | None = None) -> Outcome:
+    """Run one job; an error becomes a failed outcome."""
+    try:
+        return run_job(job, on_frame)
+    except (Exception, Stopped) as error:
+        return failure(job, error)
+
+
+def pack(job: Job) -> bytes:
+    """A job for another process. Raises whatever a tracker or sequence raises that cannot be pickled."""
+    return pickle.dumps(job.without_cache())
+
+
+def run_packed(content: bytes, on_frame: OnFrame | None = None) -> Outcome:
+    """Run a packed job as `run_guarded` does. Where it cannot be unpacked, the outcome names neither part of it."""
+    try:
+        job: Job = pickle.loads(content)
+    except Exception as error:  # whatever unpickling runs into: a module that is only in the other process, say
+        return Outcome("", "", "failed", **_unforeseen(error))
+    return run_guarded(job, on_frame)
+
+
+def track_packed(content: bytes) -> Finished | Outcome:
+    """Run a packed job whose result somebody else saves; an Outcome where there is none to save."""
+    try:
+        job: Job = pickle.loads(content)
+    except Exception as error:
+        return Outcome("", "", "failed", **_unforeseen(error))
+    try:
+        return track(job)
+    except Exception as error:
+        return failure(job, error)
+
+
+def _done(job: Job, output: Output) -> Outcome:
+    auc = _auc(job.sequence, output)
+    return job.outcome("done", frames=len(output["time"]), seconds=sum(output["time"]), auc=auc)
+
+
+def _auc(sequence: Sequence, output: Output) -> float | None:
+    """Area under the success curve by the benchmark's rules; None where the ground truth does not allow it."""
+    import numpy as np
+
+    from pytracking.analysis.metrics import score_boxes
+    from pytracking.analysis.scoring import read_truth
+
+    try:
+        truth = read_truth(sequence, "official")
+        boxes = np.asarray(output["target_bbox"], dtype=np.float64)
+        curves = score_boxes(
+            boxes, truth.boxes, truth.rules, truth.visible, truth.image_size, pixel_origin=truth.pixel_origin
+        )
+    except Exception:  # a number on the screen is not worth a result: whoever needs the score is told then
+        return None
+    return float(curves.success.mean())

@@ -1,0 +1,199 @@
+import io
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from functools import partial
+from pathlib import Path
+
+import pytest
+from rich.console import Console
+
+from pytracking.evaluation.data import Sequence
+from pytracking.evaluation.engines.local import LocalEngine, _interrupt_ignored
+from pytracking.evaluation.engines.serial import SerialEngine
+from pytracking.evaluation.planning import Part
+from pytracking.evaluation.running import run_parts
+from pytracking.utils.errors import InputError
+from tests.pytracking.dummy import DummyTracker, driver, make_sequence, write_black_frame, write_white_frame
+from tests.pytracking.dummy.results import stored
+
+ROOT = Path(__file__).resolve().parents[4]
+
+
+def run(parts, engine, **options):
+    """run_parts and what it printed."""
+    console = Console(file=io.StringIO(), width=200)
+    summary = run_parts(parts, engine, console=console, **options)
+    return summary, console.file.getvalue()
+
+
+def start_driver(folder: Path, workers: int) -> subprocess.Popen:
+    return subprocess.Popen(
+        [sys.executable, "-m", "tests.pytracking.dummy.driver", str(folder), str(workers)],
+        cwd=ROOT, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+        env=os.environ | {"OMP_NUM_THREADS": "1"},
+    )  # fmt: skip
+
+
+def read_until(process: subprocess.Popen, pattern: str) -> re.Match[str]:
+    """Match of the first line of a program with the pattern."""
+    for line in process.stdout:
+        if match := re.search(pattern, line):
+            return match
+    raise AssertionError(f"the program ended without a line like {pattern}")
+
+
+def undisturbed(folder: Path) -> dict:
+    parts = driver.parts(folder, "undisturbed")
+    assert run(parts, SerialEngine())[0].exit_status == 0
+    return stored(parts[0].trackers[0].results_dir)
+
+
+def test_killed_workers_crashes_and_lost_memory(tmp_path):
+    """One run has it all: what goes wrong with one sequence costs the others nothing."""
+    sequences = [make_sequence(tmp_path / "data", name) for name in ("a", "killed", "dark", "b", "c", "d")]
+    write_white_frame(sequences[1].frames[3])
+    write_black_frame(sequences[2].frames[3])
+    memory = [make_sequence(tmp_path / "data", "white"), make_sequence(tmp_path / "data", "e")]
+    write_white_frame(memory[0].frames[2])
+    frames = sequences[0].frames
+    stuck = Sequence("stuck", lambda: frames, "dummy", sequences[0].ground_truth_rect)  # a lambda cannot be pickled
+    options = {"memo": str(tmp_path / "memo")}
+
+    def parts(results: str) -> list[Part]:
+        tracker = partial(DummyTracker, "wander", "default", results_path=tmp_path / results)
+        return [
+            Part([tracker(overrides={"white": "kill once", **options}, label="once")], sequences),
+            Part([tracker(overrides={"white": "kill", **options}, label="always")], sequences[1:2]),
+            Part([tracker(overrides={"white": "memory", **options}, label="memory")], memory),
+            Part([tracker()], [stuck]),
+        ]
+
+    summary, text = run(parts("results"), LocalEngine(2, torch_threads=1))
+    failed = {(o.tracker, o.sequence): o for o in summary.with_status("failed")}
+    assert sorted(failed) == [
+        ("wander_default", "stuck"),
+        ("wander_default+always", "killed"),
+        ("wander_default+memory", "white"),
+        ("wander_default+once", "dark"),
+    ]
+    assert "wander_default+once killed: its worker was killed (SIGKILL): out of memory?; it is run again" in text
+    assert "2 workers died of it; the last one was killed" in failed["wander_default+always", "killed"].message
+    assert "it is too dark" in failed["wander_default+once", "dark"].traceback
+    assert "pickle" in failed["wander_default", "stuck"].traceback
+    assert "6 done, 0 skipped, 4 failed, 0 not run" in text
+    assert "MemoryError: no memory for a white image" in text
+    # With the memory of the first kill, nothing kills this process.
+    run([parts("undisturbed")[0], parts("undisturbed")[2]], SerialEngine())
+    for label in ("once", "memory"):
+        folders = [tmp_path / results / "wander" / f"default+{label}" for results in ("results", "undisturbed")]
+        assert stored(folders[0]) == stored(folders[1])
+
+
+def test_killed_driver_leaves_no_worker_and_loses_nothing(tmp_path):
+    process = start_driver(tmp_path, workers=1)
+    read_until(process, r"s1: 25 frames")
+    folder = tmp_path / "results" / "wander" / "slow_000"
+    worker = _holder(folder)
+    assert worker != process.pid
+    kept = {path: path.stat().st_mtime_ns for path in folder.glob("s[01]*")}
+    assert len(kept) == 10
+    process.kill()
+    process.wait()
+    deadline = time.monotonic() + 20
+    while _is_alive(worker) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert not _is_alive(worker)  # it noticed at its next frame
+    summary, _ = run(driver.parts(tmp_path), SerialEngine())
+    assert summary.exit_status == 0
+    assert len(summary.with_status("skipped")) >= 2
+    assert {path: path.stat().st_mtime_ns for path in kept} == kept
+    assert stored(folder) == undisturbed(tmp_path)
+
+
+def _holder(folder: Path) -> int:
+    """Process that is tracking."""
+    deadline = time.monotonic() + 20
+    while time.monotonic() < deadline:
+        for path in folder.glob(".s*.claim"):
+            if match := re.match(r"process (\d+)", path.read_text()):
+                return int(match[1])
+        time.sleep(0.02)
+    raise AssertionError("nobody is tracking")
+
+
+def _is_alive(pid: int) -> bool:
+    try:
+        return "Z" not in Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+    except FileNotFoundError:
+        return False
+
+
+def test_two_runs_at_once_share_the_work(tmp_path):
+    expected = undisturbed(tmp_path)
+    other = start_driver(tmp_path, workers=0)
+    read_until(other, r"s0: 25 frames")
+    summary, text = run(driver.parts(tmp_path), SerialEngine())
+    output = other.communicate(timeout=60)[0]
+    assert other.returncode == summary.exit_status == 0, output
+    theirs = 1 + len(re.findall(r"s\d: 25 frames", output))
+    assert len(summary.with_status("done")) + theirs == driver.SEQUENCES  # nothing is done twice
+    assert summary.with_status("done")
+    assert f"process {other.pid} on" in text
+    assert stored(tmp_path / "results" / "wander" / "slow_000") == expected
+
+
+def test_workers_that_cannot_start_end_the_run(tmp_path, monkeypatch):
+    monkeypatch.setattr("pytracking.evaluation.engines.local._work", os._exit)  # takes one argument: dies at once
+    parts = [Part([DummyTracker("wander", "default", results_path=tmp_path)], [make_sequence(tmp_path, "a")])]
+    with pytest.raises(InputError, match=r"(?s)worker processes end while they start.*exit status.*__main__"):
+        run(parts, LocalEngine(1))
+
+
+def test_missing_gpu(monkeypatch):
+    monkeypatch.setattr("torch.cuda.is_available", lambda: False)
+    with pytest.raises(InputError, match="GPU 0 was asked for, but PyTorch finds 0 here"):
+        LocalEngine(1, gpus=[0])
+
+
+def test_gpus_and_threads_are_shared_out(monkeypatch):
+    monkeypatch.setattr("torch.cuda.is_available", lambda: True)
+    monkeypatch.setattr("torch.cuda.device_count", lambda: 4)
+    monkeypatch.setattr("torch.get_num_threads", lambda: 8)
+    engine = LocalEngine(3, gpus=[1, 3])
+    started = []
+
+    class Process:
+        def __init__(self, target, args, daemon):
+            started.append((*args[1:], os.environ.get("OMP_NUM_THREADS")))
+
+        def start(self):
+            started[-1] += (os.environ["OMP_NUM_THREADS"],)
+
+    monkeypatch.setattr("multiprocessing.get_context", lambda kind: _Context(Process))
+    before = os.environ.get("OMP_NUM_THREADS")
+    for slot in range(3):
+        engine._start(slot)
+    assert started == [(1, 2, before, "2"), (3, 2, before, "2"), (1, 2, before, "2")]
+    assert os.environ.get("OMP_NUM_THREADS") == before
+    assert LocalEngine(2).gpus == [0, 1, 2, 3]
+
+
+class _Context:
+    def __init__(self, process):
+        self.Process = process
+
+    def Pipe(self):
+        import multiprocessing
+
+        return multiprocessing.Pipe()
+
+
+def test_interrupt_signal_is_left_alone():
+    handler = signal.getsignal(signal.SIGINT)
+    with _interrupt_ignored():
+        assert signal.getsignal(signal.SIGINT) is signal.SIG_IGN
+    assert signal.getsignal(signal.SIGINT) is handler
