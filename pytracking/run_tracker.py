@@ -13,6 +13,8 @@ from pytracking.utils.errors import exit_status
 if TYPE_CHECKING:
     from pytracking.evaluation.running import RunSummary
 
+ALL_PANELS = 3  # debug level
+
 
 def run_tracker(
     tracker_name: str,
@@ -28,9 +30,14 @@ def run_tracker(
     seed: int = 0,
     overwrite: bool = False,
     results_path: str | Path | None = None,
+    save_video: bool = False,
+    save_debug: bool = False,
 ) -> RunSummary:
     """Run a tracker on a data set, or on some of its sequences (names or numbers); results are saved.
 
+    `debug` 1 to 3 shows panels, by way of visdom unless `visdom_info` says `use_visdom` False, and saves no results.
+    `save_debug` writes the panels to files, all of them where `debug` is 0, and then without visdom. `save_video`
+    writes videos with the boxes. They go to `debug` and `videos` in the folder of the results.
     Raises InputError, before anything is run, for unknown names, unset paths and results of other parameters.
     """
     from pytracking.evaluation.datasets import get_dataset
@@ -43,9 +50,18 @@ def run_tracker(
     dataset = get_dataset(dataset_name)
     if sequence is not None:
         dataset = dataset[[sequence] if isinstance(sequence, (str, int)) else list(sequence)]
-    if debug and (visdom_info or {}).get("use_visdom", True):
-        print("--debug prints each frame's state; there are no visdom panels", file=sys.stderr)
-    return run_dataset(dataset, [tracker], debug, threads, visdom_info, overwrite=overwrite)
+    if save_debug and not debug:
+        debug, visdom_info = ALL_PANELS, {"use_visdom": False}
+    if debug:
+        visdom_info = {**(visdom_info or {}), "save_video": save_video, "save_debug": save_debug}
+    summary = run_dataset(dataset, [tracker], debug, threads, visdom_info, overwrite=overwrite)
+    if save_video and not debug:
+        from pytracking.utils.video_writer import write_result_videos
+
+        videos = tracker.results_dir / "videos"
+        write_result_videos(tracker.results_dir, dataset, videos)
+        print(f"videos: {videos}", file=sys.stderr)
+    return summary
 
 
 def list_everything() -> str:
@@ -72,7 +88,7 @@ def parse_bool(text: str) -> bool:
     return known[text.lower()]
 
 
-def _count(text: str) -> int:
+def parse_count(text: str) -> int:
     try:
         number = int(text)
     except ValueError:
@@ -92,19 +108,24 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("tracker_name", nargs="?", help="tracker, see --list")
     parser.add_argument("tracker_param", nargs="?", help="parameter file, see --list")
     option("list", action="store_true", help="list trackers, parameter files and data sets, and stop")
-    option("runid", type=_count, help="number of this run, when a tracker is run several times")
+    option("runid", type=parse_count, help="number of this run, when a tracker is run several times")
     option("dataset_name", default="otb", help="data set, see --list (default: otb)")
     option("sequence", nargs="+", help="run only these sequences, by name or number (default: all)")
-    option("debug", type=_count, default=0, help="> 0: print each frame's state; results are not saved (default: 0)")
-    option("threads", type=_count, default=0, help="number of worker processes (default: 0, none)")
+    option("debug", type=parse_count, default=0, help="1 to 3: show panels; results are not saved (default: 0)")
+    option("threads", type=parse_count, default=0, help="number of worker processes (default: 0, none)")
     option("use_visdom", type=parse_bool, nargs="?", const=True, default=True, help="True or False, for debugging")
     option("visdom_server", default="127.0.0.1", help="address of the visdom server")
     option("visdom_port", type=int, default=8097, help="port of the visdom server")
+    option("save_video", action="store_true", help="write videos with the boxes, in the folder of the results")
+    option("save_debug", action="store_true", help="write the panels to files there; without --debug all, no visdom")
     option("device", help="cpu, cuda, cuda:1 ... (default: the first GPU where there is one)")
     option("seed", type=int, default=0, help="base of the sequences' seeds (default: 0)")
     option("overwrite", action="store_true", help="run again what has results")
     option("results_path", type=Path, help="folder of the results (default: the setting results_path)")
     return parser
+
+
+SWITCHES = ("device", "seed", "overwrite", "results_path", "save_video", "save_debug")
 
 
 def main(arguments: SequenceOf[str] | None = None) -> int:
@@ -118,7 +139,7 @@ def main(arguments: SequenceOf[str] | None = None) -> int:
         parser.error("expected a tracker and a parameter file, for example: dimp rls_dimp_lite; see --list")
     visdom_info = {"use_visdom": args.use_visdom, "server": args.visdom_server, "port": args.visdom_port}
     sequence = args.sequence and [int(item) if item.isdecimal() else item for item in args.sequence]
-    options = {name: getattr(args, name) for name in ("device", "seed", "overwrite", "results_path")}
+    options = {name: getattr(args, name) for name in SWITCHES}
     what = (args.tracker_name, args.tracker_param, args.runid, args.dataset_name, sequence)
     return exit_status(lambda: run_tracker(*what, args.debug, args.threads, visdom_info, **options).exit_status)
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Sequence as SequenceOf
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pytracking.evaluation.data import SequenceList
@@ -48,6 +47,7 @@ def show_results(tracker: Tracker, dataset: SequenceList) -> None:
     from pytracking.analysis.report.scores import tracker_table
     from pytracking.evaluation.environment import env_settings
     from pytracking.evaluation.progress import FPS_MEANING
+    from pytracking.utils.video_writer import write_result_videos
 
     console = Console()
     evaluation = evaluate([tracker], dataset)
@@ -55,7 +55,7 @@ def show_results(tracker: Tracker, dataset: SequenceList) -> None:
     tracker_table(evaluation, evaluation.trackers[0], f"{tracker.display_name} on {DATASET}").print(console)
     folder = env_settings().results_path / DATASET / tracker.display_name
     (plot,) = write_curve_plot(evaluation, "success", folder, formats=("png",))
-    write_videos(tracker, dataset, folder)
+    write_result_videos(tracker.results_dir, dataset, folder)
     lines = (
         FPS_MEANING,
         f"boxes and times: {tracker.results_dir}",
@@ -63,19 +63,6 @@ def show_results(tracker: Tracker, dataset: SequenceList) -> None:
         f"videos:          {folder}/<sequence>.mp4 (tracked red, ground truth green)",
     )
     console.print("\n".join(lines), markup=False, highlight=False, soft_wrap=True)
-
-
-def write_videos(tracker: Tracker, dataset: SequenceList, folder: Path) -> None:
-    """Write `<sequence>.mp4` of each stored result that has none or a newer one."""
-    from rich.progress import track
-
-    from pytracking.evaluation.results import load_result, result_file
-    from pytracking.utils.video_writer import write_result_video
-
-    for sequence in track(dataset, "videos", transient=True):
-        video, boxes = folder / f"{sequence.name}.mp4", result_file(tracker.results_dir, sequence.name)
-        if not video.exists() or video.stat().st_mtime < boxes.stat().st_mtime:
-            write_result_video(video, sequence, load_result(tracker.results_dir, sequence.name))
 
 
 def main(arguments: SequenceOf[str] | None = None) -> int:

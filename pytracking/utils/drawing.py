@@ -7,6 +7,8 @@ import numpy as np
 Color = tuple[int, int, int]  # RGB
 TRACKED: Color = (255, 64, 32)
 GROUND_TRUTH: Color = (64, 220, 64)
+LOST: Color = (150, 150, 150)  # a box of a target that the tracker does not see
+SEARCH_AREA: Color = (70, 130, 255)
 
 
 def draw_box(image: np.ndarray, box: SequenceOf[float] | np.ndarray, color: Color, thickness: int = 2) -> None:
@@ -25,6 +27,8 @@ def draw_text(image: np.ndarray, lines: SequenceOf[str], color: Color = (255, 25
 
     scale = max(0.4, image.shape[1] / 1200)
     for number, line in enumerate(lines, start=1):
-        position = (round(10 * scale), round(28 * scale * number))
-        for shade, thickness in (((0, 0, 0), 3), (color, 1)):
-            cv2.putText(image, line, position, cv2.FONT_HERSHEY_SIMPLEX, scale, shade, thickness, cv2.LINE_AA)
+        x, y = round(10 * scale), round(28 * scale * number)
+        # Thicker letters are also wider in OpenCV 5, so the outline is the same letters around the place.
+        for dx, dy in ((-1, -1), (-1, 1), (1, -1), (1, 1), (-1, 0), (1, 0), (0, -1), (0, 1), (0, 0)):
+            shade = color if dx == dy == 0 else (0, 0, 0)
+            cv2.putText(image, line, (x + dx, y + dy), cv2.FONT_HERSHEY_SIMPLEX, scale, shade, 1, cv2.LINE_AA)

@@ -7,6 +7,7 @@ import json
 import types
 import typing
 import warnings
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal, Self
 
@@ -71,6 +72,17 @@ class TypedParams:
         for name, value in changes.items():
             setattr(copy, name, value)
         return copy
+
+    @classmethod
+    def read_values(cls, values: Mapping[str, Any]) -> dict[str, Any]:
+        """Values as a file of data gives them, which cannot say None: "none" does, where None is allowed."""
+        hints = _hints(cls)
+
+        def read(name: str, value: Any) -> Any:
+            hint = hints.get(cls.renamed.get(name, name), Any)
+            return None if value == "none" and not _matches(value, hint) and _matches(None, hint) else value
+
+        return {name: read(name, value) for name, value in values.items()}
 
     def to_dict(self) -> dict[str, Any]:
         """Every parameter as plain JSON data; objects with a `describe()` method are asked for theirs."""

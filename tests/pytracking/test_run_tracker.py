@@ -1,9 +1,11 @@
 import json
 
+import cv2
 import pytest
 
 from pytracking.evaluation.tracker import Tracker
 from pytracking.run_tracker import main, run_tracker
+from pytracking.visualization import visdom_viewer
 from tests.pytracking.dummy import PARAMETERS, TRACKERS, write_black_frame, write_frames
 
 
@@ -93,12 +95,31 @@ def test_failing_sequence_has_its_traceback(workplace, capsys):
     assert "in frame 9 of 71 of sequence 'Deer' of otb" in error
 
 
+def test_save_video_beside_the_results(workplace, capsys):
+    for skipped in ("0 skipped", "1 skipped"):
+        assert main(["wander", "default", "--sequence", "Deer", "--save_video"]) == 0
+        assert skipped in capsys.readouterr().err
+    video = cv2.VideoCapture(str(workplace / "results" / "wander" / "default" / "videos" / "Deer.mp4"))
+    assert video.get(cv2.CAP_PROP_FRAME_COUNT) == 71
+
+
+def test_save_debug_needs_no_server_and_saves_no_results(workplace, capsys):
+    assert main(["wander", "default", "--sequence", "Deer", "--save_debug", "--save-video"]) == 0
+    assert "visdom" not in capsys.readouterr().err
+    folder = workplace / "results" / "wander" / "default"
+    assert [path.name for path in folder.iterdir()] == ["debug"]
+    files = sorted(path.name for path in (folder / "debug").iterdir())
+    assert files == ["Deer.mp4", "Deer_panels.mp4", "Deer_strip.png"]
+
+
 @pytest.mark.parametrize(("value", "announced"), [("True", True), ("False", False), (None, True)])
-def test_use_visdom_false_means_false(workplace, capsys, value, announced):
+def test_use_visdom_false_means_false(workplace, capsys, monkeypatch, value, announced):
+    monkeypatch.setattr(visdom_viewer, "_told", set())
     flag = ["--use_visdom", value] if value else ["--use-visdom"]
-    assert main(["wander", "default", "--sequence", "Deer", "--debug", "1", *flag]) == 0
+    arguments = ["wander", "default", "--sequence", "Deer", "--debug", "1", "--visdom_port", "9"]  # nobody is there
+    assert main([*arguments, *flag]) == 0
     captured = capsys.readouterr()
-    assert ("there are no visdom panels" in captured.err) == announced
+    assert ("python -m pytracking.util_scripts.visdom_server --port 9" in captured.err) == announced
     assert "Deer frame 71/71: score" in captured.out
     assert not (workplace / "results").exists()
 

@@ -6,6 +6,7 @@ import numpy as np
 import torch
 
 from pytracking.utils.params import TrackerParams, TypedParams
+from pytracking.visualization.panels import Panel
 
 
 class BaseTracker:
@@ -43,3 +44,11 @@ class BaseTracker:
         whatever else the tracker reports.
         """
         raise TypeError(f"{type(self).__name__} has no track(image, info)")
+
+    def panels(self) -> list[Panel]:
+        """What can be shown of the last frame; called once, after `initialize`, and only when somebody looks."""
+        return []
+
+    def search_area(self) -> list[float] | None:
+        """Box of the part of the image that was searched last; None where that is unknown."""
+        return None

@@ -20,9 +20,11 @@ from pytracking.tracker.dimp.localization import (
     preprocess_scores,
 )
 from pytracking.tracker.dimp.online_learning import OnlineClassifier
+from pytracking.tracker.dimp.panels import dimp_panels
 from pytracking.tracker.dimp.params import DiMPParams
 from pytracking.tracker.dimp.state import TargetState, box_from_crop, box_in_crop
 from pytracking.utils.types import Array, Image
+from pytracking.visualization.panels import Panel
 
 
 class DiMP(BaseTracker):
@@ -58,6 +60,8 @@ class DiMP(BaseTracker):
 
         self.classifier = OnlineClassifier(self.net.classifier, self.params, features, boxes)
         self.window = self._output_window(features)
+        self.score_map: Array | None = None  # of the last frame, with where it was searched
+        self.searched: tuple[Array, float] | None = None
         if self.use_iou_net:
             self._remember_target(backbone, samples.boxes)
         return {"target_bbox": self.target.box(), "object_presence_score": 1.0, "flag": "normal"}
@@ -75,6 +79,7 @@ class DiMP(BaseTracker):
         scores = self.classifier.classify(features).cpu().numpy()
         found = self._localize(scores, area, factors)
         chosen = found.scale_index
+        self.score_map, self.searched = scores[chosen], (area.pos[chosen], float(area.scale[chosen]))
 
         # Move to it, and estimate its box.
         presence = float(found.score)
@@ -93,6 +98,16 @@ class DiMP(BaseTracker):
         hidden = found.flag == "not_found" and params.output_not_found_box
         box_out = [-1.0] * 4 if hidden else self.target.box()
         return {"target_bbox": box_out, "object_presence_score": presence, "flag": found.flag}
+
+    def panels(self) -> list[Panel]:
+        return dimp_panels(self)
+
+    def search_area(self) -> list[float] | None:
+        if self.searched is None:
+            return None
+        (y, x), scale = self.searched
+        height, width = scale * np.array(self.crop_sz)
+        return [float(x - (width - 1) / 2), float(y - (height - 1) / 2), float(width), float(height)]
 
     def _crop_size(self, image: Image) -> tuple[int, int]:
         size = self.params.image_sample_size

@@ -12,6 +12,7 @@ from pytracking.tracker.dimp.localization import Flag
 from pytracking.tracker.dimp.params import DiMPParams
 from pytracking.tracker.dimp.sample_memory import SampleMemory
 
+WATCHED_LEVEL = 3  # debug level from which losses and norms of gradients are computed
 OnlineOptimizer = Callable[..., tuple[Tensor, list[Tensor], list[Tensor]]]
 
 
@@ -60,8 +61,9 @@ class OnlineClassifier:
         filter = classifier.filter_initializer(features, boxes)
         if params.filter_init_zero:
             filter = torch.zeros_like(filter)
-        self.filter, _, self.losses = steepest_descent(
-            filter, feat=features, bb=boxes, num_iter=params.net_opt_iter, compute_losses=params.debug > 0
+        self.watches = params.debug >= WATCHED_LEVEL
+        self.filter, _, self.losses = steepest_descent(  # losses of the last update, while they are watched
+            filter, feat=features, bb=boxes, num_iter=params.net_opt_iter, compute_losses=self.watches
         )
 
     def classify(self, features: Tensor) -> Tensor:  # (S, C, H, W) -> (S, H', W')
@@ -76,15 +78,14 @@ class OnlineClassifier:
             self.memory.insert(feature, box.to(feature), float(rate))  # type: ignore[arg-type]
         num_iter = self._iterations(frame_num, hard_negative, score)
         if num_iter > 0:
-            self.filter, _, losses = self.optimizer(
+            self.filter, _, self.losses = self.optimizer(
                 self.filter,
                 feat=self.memory.features,
                 bb=self.memory.boxes,
                 sample_weight=self.memory.weights,
                 num_iter=num_iter,
-                compute_losses=params.debug > 0,
+                compute_losses=self.watches,
             )
-            self.losses = self.losses + losses
 
     def _iterations(self, frame_num: int, hard_negative: bool, score: float) -> int:
         params = self.params

@@ -46,6 +46,19 @@ def test_colors_and_number_of_frames(tmp_path):
     assert abs(frames[0].mean((0, 1)) - [250, 20, 20]).max() < 12  # the codec rounds and subsamples colors
 
 
+def test_odd_sizes_lose_nothing(tmp_path):
+    image = np.zeros((31, 51, 3), np.uint8)
+    image[-1] = image[:, -1] = 255
+    with VideoWriter(tmp_path / "odd.mp4") as video:
+        video.write(image)
+        with pytest.raises(ValueError, match=r"expected frames of \(52, 32\) pixels"):
+            video.write(image[:10])
+    (frame,) = frames_of(tmp_path / "odd.mp4")
+    assert frame.shape == (32, 52, 3)
+    assert frame[30:].min() > 200
+    assert frame[:, 50:].min() > 200
+
+
 def test_failure_leaves_no_file(tmp_path):
     def write_and_fail() -> None:
         with VideoWriter(tmp_path / "video.mp4") as video:

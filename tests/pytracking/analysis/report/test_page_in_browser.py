@@ -3,7 +3,7 @@
 import pytest
 
 from pytracking.analysis.report.page import page_data
-from tests.pytracking.analysis.report.chromium import Chromium
+from tests.chromium import Chromium
 from tests.pytracking.analysis.report.synthetic import SEQUENCES, make_evaluation, make_full_report
 
 ODD = '<b>poor</b> & "odd"'

@@ -1,0 +1,122 @@
+"""Track targets in a video file, a folder of images, a camera or a stream.
+
+Keys in the window: SPACE pauses and goes on, RIGHT ARROW or s goes on by one frame, n adds a target, r forgets all
+targets and asks for a new one, q or ESC ends.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence as SequenceOf
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from pytracking.run_tracker import ALL_PANELS, parse_bool, parse_count
+from pytracking.utils.errors import exit_status
+
+if TYPE_CHECKING:
+    from pytracking.video.run import VideoSummary
+
+
+def run_video(
+    tracker_name: str,
+    tracker_param: str,
+    videofile: str | Path | int,
+    optional_box: SequenceOf[float] | SequenceOf[SequenceOf[float]] | None = None,
+    debug: int = 0,
+    save_results: bool = False,
+    *,
+    run_id: int | None = None,
+    device: str | None = None,
+    seed: int = 0,
+    results_path: str | Path | None = None,
+    **options: Any,  # of `pytracking.video.run.run_video`
+) -> VideoSummary:
+    """Track in a video; `optional_box` is one box x, y, w, h in the first frame or several.
+
+    Raises InputError for names, sources and boxes that cannot be used.
+    """
+    from pytracking.evaluation.tracker import Tracker
+
+    path = Path(results_path) if results_path is not None else None
+    tracker = Tracker(tracker_name, tracker_param, run_id, seed=seed, device=device, results_path=path)
+    return tracker.run_video_generic(
+        debug=debug, videofilepath=videofile, optional_box=optional_box, save_results=save_results, **options
+    )
+
+
+def make_parser(program: str, description: str | None) -> argparse.ArgumentParser:
+    """Parser with what videos and cameras have in common."""
+    formatter = argparse.RawDescriptionHelpFormatter
+    parser = argparse.ArgumentParser(prog=program, description=description, formatter_class=formatter)
+    parser.add_argument("tracker_name", help="tracker; run_tracker.py --list shows all")
+    parser.add_argument("tracker_param", help="parameter file")
+
+    def option(name: str, **settings: Any) -> None:
+        parser.add_argument(*dict.fromkeys((f"--{name}", f"--{name.replace('_', '-')}")), **settings)
+
+    option(
+        "optional_box", type=float, nargs=4, action="append", default=[], metavar=("X", "Y", "W", "H"),
+        help="a target in the first frame, pixels from 0; may be given several times (default: drawn in the window)",
+    )  # fmt: skip
+    option("no_display", action="store_true", help="no window")
+    option("save_results", action="store_true", help="write boxes, times, scores and flags to the tracker's results")
+    option("save_video", nargs="?", const=True, default=False, metavar="FILE.mp4", help="write the frames with boxes")
+    option("max_frames", type=parse_count, help="end after this many frames")
+    option("debug", type=parse_count, default=0, help="1 to 3: show panels of the first target (default: 0)")
+    option("save_debug", action="store_true", help="write the panels to files; without --debug all, no visdom")
+    option("use_visdom", type=parse_bool, nargs="?", const=True, default=True, help="True or False, for debugging")
+    option("visdom_server", default="127.0.0.1", help="address of the visdom server")
+    option("visdom_port", type=int, default=8097, help="port of the visdom server")
+    option("runid", type=parse_count, help="number of this run, when a tracker is run several times")
+    option("device", help="cpu, cuda, cuda:1 ... (default: the first GPU where there is one)")
+    option("seed", type=int, default=0, help="base of the targets' seeds (default: 0)")
+    option("results_path", type=Path, help="folder of the results (default: the setting results_path)")
+    return parser
+
+
+def run_command(args: argparse.Namespace, source: str | int) -> int:
+    """Run what the command line says; returns the exit status."""
+    debug = args.debug or (ALL_PANELS if args.save_debug else 0)
+    info = {
+        "use_visdom": args.use_visdom and args.debug > 0,
+        "server": args.visdom_server,
+        "port": args.visdom_port,
+        "save_debug": args.save_debug,
+    }
+    save_video = args.save_video if isinstance(args.save_video, bool) else Path(args.save_video)
+
+    def run() -> int:
+        summary = run_video(
+            args.tracker_name,
+            args.tracker_param,
+            source,
+            args.optional_box,
+            debug,
+            args.save_results,
+            run_id=args.runid,
+            device=args.device,
+            seed=args.seed,
+            results_path=args.results_path,
+            visdom_info=info,
+            display=not args.no_display,
+            save_video=save_video,
+            max_frames=args.max_frames,
+        )
+        print(summary.describe(), file=sys.stderr)
+        return 0
+
+    return exit_status(run)
+
+
+def main(arguments: SequenceOf[str] | None = None) -> int:
+    """Command line; returns the exit status: 0 tracked, 2 wrong input."""
+    parser = make_parser("run_video.py", __doc__)
+    parser.add_argument("videofile", help="video file, folder of images, number of a camera, or URL of a stream")
+    args = parser.parse_args(arguments)
+    return run_command(args, args.videofile)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

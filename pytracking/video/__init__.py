@@ -1,0 +1,1 @@
+"""Tracking in one's own videos: files, folders of images, cameras and streams."""

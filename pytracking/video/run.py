@@ -1,0 +1,317 @@
+"""The loop over a video: track, show, answer keys, write.
+
+Keys: SPACE pauses and goes on, RIGHT ARROW or s goes on by one frame, n adds a target, r forgets all targets and asks
+for a new one, q or ESC ends.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import sys
+import time
+from collections.abc import Callable, Iterable
+from collections.abc import Sequence as SequenceOf
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Self
+
+from pytracking.utils.errors import InputError
+from pytracking.utils.types import Image
+from pytracking.video.recording import Recording
+from pytracking.video.screen import INSTEAD, Screen, display_problem, open_screen
+from pytracking.video.sources import Frame, FrameSource, open_source
+from pytracking.video.targets import Target, Targets
+
+if TYPE_CHECKING:
+    from pytracking.evaluation.tracker import Tracker
+    from pytracking.utils.video_writer import VideoWriter
+    from pytracking.visualization.live_view import LiveView
+
+OnVideoFrame = Callable[[int, list[Target]], None]  # (number from 1, targets that were tracked)
+POLL_MILLISECONDS = 30  # while paused
+
+
+@dataclass
+class VideoSummary:
+    """What became of a video."""
+
+    num_frames: int = 0  # tracked, or shown without a target
+    num_dropped: int = 0  # of a camera or stream that was faster
+    num_tracked: int = 0  # boxes found, all targets together
+    seconds: float = 0.0  # in the trackers
+    note: str = ""
+    files: list[Path] = field(default_factory=list)
+
+    @property
+    def fps(self) -> float:
+        """Boxes per second of tracker time; with one target, frames per second."""
+        return self.num_tracked / self.seconds if self.seconds > 0 else float("nan")
+
+    def describe(self) -> str:
+        """Lines for the terminal."""
+        dropped = f", {self.num_dropped} dropped" if self.num_dropped else ""
+        lines = [f"{self.num_frames} frames{dropped}, {self.fps:.1f} boxes a second of tracker time", self.note]
+        lines += [f"written: {path}" for path in self.files if path.exists()]
+        return "\n".join(line for line in lines if line)
+
+
+def run_video(
+    setup: Tracker,
+    source: str | Path | int,
+    boxes: SequenceOf[SequenceOf[float]] = (),
+    *,
+    debug: int = 0,
+    visdom_info: dict[str, Any] | None = None,
+    display: bool = True,
+    save_results: bool = False,
+    save_video: bool | Path = False,
+    max_frames: int | None = None,
+    on_frame: OnVideoFrame | None = None,
+) -> VideoSummary:
+    """Track targets through a video file, a folder of images, a camera or a stream.
+
+    `boxes` (x, y, w, h) are targets in the first frame; without them, a box is asked for in a window. `save_results`
+    writes boxes, times, scores and flags of each target to the folder of the tracker's results, `save_video` an MP4
+    file there or to a path. `debug` 1 to 3 shows panels of the first target (`live_view.open_view`). Ends with the
+    source, after `max_frames`, by a key, or by Ctrl-C, which loses nothing. Where there is no screen and `boxes` are
+    given, the video is tracked without one.
+    Raises InputError for a source, boxes or names that cannot be used.
+    """
+    setup.get_parameters()  # an unknown name is reported before a camera is opened
+    with contextlib.closing(open_source(source)) as frames:
+        screen = _choose_screen(f"{setup.display_name} {frames.name}", bool(boxes), display)
+        player = Player(setup, frames, screen, debug, visdom_info)
+        with contextlib.ExitStack() as stack:
+            if screen is not None:
+                stack.callback(screen.close)
+            stack.callback(player.close_view)
+            if save_results:
+                player.record(Recording(setup, player.name, str(source)))
+                stack.callback(player.finish_recording)
+            if save_video:
+                default = setup.results_dir / f"{player.name}.mp4"
+                path = default if save_video is True else Path(save_video)
+                player.write_to(stack.enter_context(_KeptVideo(path, frames.fps)))
+            with contextlib.suppress(KeyboardInterrupt):
+                player.play(boxes, max_frames, on_frame)
+        return player.summary
+
+
+class Player:
+    """A video being tracked: its targets, and what the keys do."""
+
+    def __init__(
+        self,
+        setup: Tracker,
+        source: FrameSource,
+        screen: Screen | None,
+        debug: int = 0,
+        visdom_info: dict[str, Any] | None = None,
+    ) -> None:
+        self.name = f"video_{source.name}"
+        self.summary = VideoSummary()
+        self._setup, self._source, self._screen = setup, source, screen
+        self._debug, self._visdom_info = debug, visdom_info
+        self._targets = Targets(setup, self.name, debug)
+        self._recording: Recording | None = None
+        self._video: VideoWriter | None = None
+        self._view: LiveView | None = None
+        self._viewed: Target | None = None
+        self._is_paused = False
+        self._is_ended = False
+
+    def record(self, recording: Recording) -> None:
+        """Write the boxes."""
+        self._recording = recording
+
+    def write_to(self, video: VideoWriter) -> None:
+        """Write the frames."""
+        self._video = video
+        self.summary.files.append(video.path)
+
+    def finish_recording(self) -> None:
+        """Complete the files of boxes."""
+        assert self._recording is not None
+        self.summary.files += self._recording.close(self.summary.num_dropped)
+
+    def close_view(self) -> None:
+        """End the panels."""
+        if self._view is not None:
+            self._view.close()
+        self._view = self._viewed = None
+
+    def play(
+        self,
+        boxes: SequenceOf[SequenceOf[float]],
+        max_frames: int | None = None,
+        on_frame: OnVideoFrame | None = None,
+    ) -> None:
+        """Track until the end of the source, `max_frames`, or a key that ends it."""
+        with _Progress(self._source.name, self._length(max_frames)) as progress:
+            while not self._is_ended and (max_frames is None or self.summary.num_frames < max_frames):
+                frame = self._source.read()
+                if frame is None:
+                    self.summary.note = self._shortfall()
+                    break
+                if self.summary.num_frames == 0:
+                    self._begin(frame.image, boxes)
+                else:
+                    self._targets.track(frame.image)
+                self._finish(frame, on_frame)
+                progress.update(self.summary)
+
+    def _begin(self, image: Image, boxes: Iterable[SequenceOf[float]]) -> None:
+        for box in boxes:
+            self._targets.add(image, box)
+        if not self._targets.present:
+            self._ask(image)
+            self._is_ended = not self._targets.present
+
+    def _finish(self, frame: Frame, on_frame: OnVideoFrame | None) -> None:
+        """Everything after tracking a frame. Keys come first: a target that is added has a row for this frame."""
+        summary, image = self.summary, frame.image
+        summary.num_frames += 1
+        summary.num_dropped += frame.num_dropped
+        tracked = list(self._targets.present)
+        self._answer_keys(image)
+        added = [target for target in self._targets.present if target not in tracked]
+        summary.num_tracked += len(tracked) + len(added)
+        summary.seconds += sum(target.seconds for target in (*tracked, *added))
+        if self._recording is not None:
+            self._recording.add(self._targets.present)
+        if self._video is not None:
+            drawn = self._drawn(image)
+            for _ in range(1 + frame.num_dropped):  # dropped frames keep their time
+                self._video.write(drawn)
+        if on_frame is not None:
+            on_frame(summary.num_frames, self._targets.present)
+        self._show_panels(image)
+
+    def _answer_keys(self, image: Image) -> None:
+        """Show the frame, and do what is asked for; returns when the next frame is wanted."""
+        if self._screen is None:
+            return
+        while not self._is_ended:
+            self._screen.show(self._drawn(image))
+            key = self._screen.key(POLL_MILLISECONDS if self._is_paused else 1)
+            if key in ("q", "\x1b", "quit"):
+                self._is_ended = True
+            elif key == " ":
+                self._is_paused = not self._is_paused
+            elif key == "n":
+                self._ask(image)
+            elif key == "r":
+                self._targets.present = []
+                self._ask(image)
+            if not self._is_paused or key in ("right", "s"):
+                return
+
+    def _ask(self, image: Image) -> None:
+        """A box from the person at the screen, if they draw one that can be tracked."""
+        assert self._screen is not None
+        shown = self._targets.draw_boxes(image)
+        while (box := self._screen.select_box(shown, f"target {self._targets.num_made + 1}")) is not None:
+            try:
+                self._targets.add(image, box)
+            except InputError as error:
+                print(f"draw another box: {error}", file=sys.stderr)
+            else:
+                return
+
+    def _drawn(self, image: Image) -> Image:
+        length = "" if self._source.num_frames is None else f"/{self._source.num_frames}"
+        state = "  paused" if self._is_paused else ""
+        return self._targets.draw(image, [f"{self._source.name} {max(1, self.summary.num_frames)}{length}{state}"])
+
+    def _show_panels(self, image: Image) -> None:
+        target = next(iter(self._targets.present), None)
+        if self._debug <= 0 or target is None:
+            return
+        if target is not self._viewed:
+            from pytracking.visualization.live_view import open_view
+
+            self.close_view()
+            folder = self._setup.results_dir / "debug"
+            name = f"{self.name}_{target.number}"
+            length = self._source.num_frames
+            self._viewed = target
+            self._view = open_view(
+                target.tracker, name, self._debug, self._visdom_info, folder, num_frames=length, fps=self._source.fps
+            )
+        assert self._view is not None
+        self._view.frame(self.summary.num_frames, image, target.output)
+
+    def _length(self, max_frames: int | None) -> int | None:
+        known = [number for number in (self._source.num_frames, max_frames) if number is not None]
+        return min(known, default=None)
+
+    def _shortfall(self) -> str:
+        """A file that ends early; its own count of frames is an estimate and may be a little off."""
+        announced, found = self._source.num_frames, self.summary.num_frames
+        if announced is None or found >= 0.98 * announced - 2:
+            return ""
+        return f"{self._source.name} ended after {found} of about {announced} frames: it is cut off or damaged"
+
+
+class _KeptVideo:
+    """A video that is completed even where tracking fails: what was written until then is worth seeing."""
+
+    def __init__(self, path: Path, fps: float) -> None:
+        from pytracking.utils.video_writer import VideoWriter
+
+        self._writer = VideoWriter(path, fps)
+
+    def __enter__(self) -> VideoWriter:
+        return self._writer.__enter__()
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
+        self._writer.__exit__(None, None, None)
+
+
+class _Progress:
+    """A bar with frames and fps in a terminal; nothing elsewhere."""
+
+    def __init__(self, name: str, length: int | None) -> None:
+        from rich.console import Console
+        from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+        console = Console(stderr=True)
+        columns = (
+            TextColumn("{task.description}", markup=False),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TextColumn("{task.fields[speed]}"),
+            TimeRemainingColumn(),
+        )
+        self._bar = Progress(*columns, console=console, transient=True, disable=not console.is_terminal)
+        self._task = self._bar.add_task(name, total=length, speed="")
+        self._start = time.monotonic()
+
+    def __enter__(self) -> Self:
+        self._bar.start()
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
+        self._bar.stop()
+
+    def update(self, summary: VideoSummary) -> None:
+        """Another frame."""
+        if self._bar.disable:
+            return
+        rate = summary.num_frames / max(1e-9, time.monotonic() - self._start)
+        dropped = f", {summary.num_dropped} dropped" if summary.num_dropped else ""
+        self._bar.update(self._task, completed=summary.num_frames, speed=f"{rate:.1f} fps{dropped}")
+
+
+def _choose_screen(title: str, has_boxes: bool, display: bool) -> Screen | None:
+    if display and not has_boxes:
+        return open_screen(title)
+    if not display:
+        if not has_boxes:
+            raise InputError(f"without a window nothing says what to track: {INSTEAD.split(',', maxsplit=1)[0]}")
+        return None
+    if problem := display_problem():
+        print(f"no window: {problem}", file=sys.stderr)
+        return None
+    return open_screen(title)

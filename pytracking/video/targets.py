@@ -1,0 +1,111 @@
+"""The targets of one video: a tracker for each."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence as SequenceOf
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from pytracking.evaluation.tracker import clock, network_files
+from pytracking.utils.drawing import LOST, Color, draw_box, draw_text
+from pytracking.utils.errors import InputError
+from pytracking.utils.seeding import seed_everything
+from pytracking.utils.types import Image
+from pytracking.visualization.live_view import describe_output, is_lost
+
+if TYPE_CHECKING:
+    from pytracking.evaluation.tracker import Tracker
+    from pytracking.tracker.base import BaseTracker
+
+COLORS: tuple[Color, ...] = (
+    (255, 64, 32), (64, 160, 255), (64, 220, 64), (255, 200, 0), (220, 90, 255), (0, 220, 220), (255, 140, 160),
+)  # fmt: skip
+
+
+@dataclass
+class Target:
+    """One target with its tracker and what that said last."""
+
+    number: int  # from 1, never used again
+    tracker: BaseTracker
+    output: dict[str, Any]
+    seconds: float  # in the tracker, of the last frame
+
+    @property
+    def color(self) -> Color:
+        """Its own color, grey while it is lost."""
+        return LOST if is_lost(self.output) else COLORS[(self.number - 1) % len(COLORS)]
+
+
+@dataclass
+class Targets:
+    """All targets; each is tracked by itself."""
+
+    setup: Tracker
+    name: str  # of the video's results
+    debug: int = 0
+    present: list[Target] = field(default_factory=list)
+    num_made: int = 0
+
+    def add(self, image: Image, box: SequenceOf[float]) -> Target:
+        """Start a target. Raises InputError for a box that cannot be tracked."""
+        params: Any = self.setup.get_parameters()
+        params.debug = self.debug
+        tracker = self.setup.create_tracker(params)
+        number = self.num_made + 1
+        seed = self.setup.sequence_seed(target_name(self.name, number))
+        seed_everything(seed)
+        tracker.seed(seed)
+        with network_files():
+            tracker.initialize_features()
+        start = clock(tracker)
+        try:
+            output = tracker.initialize(image, {"init_bbox": [float(value) for value in box]})
+        except ValueError as error:
+            raise InputError(f"target {number}: {error}") from error
+        first = {"target_bbox": list(box), "object_presence_score": 1.0, "flag": "init"}
+        target = Target(number, tracker, first | (output or {}), clock(tracker) - start)
+        self.num_made = number
+        self.present.append(target)
+        return target
+
+    def track(self, image: Image) -> None:
+        """Find every target in the next frame."""
+        for target in self.present:
+            start = clock(target.tracker)
+            target.output = target.tracker.track(image, {"previous_output": target.output})
+            target.seconds = clock(target.tracker) - start
+
+    def draw(self, image: Image, lines: SequenceOf[str]) -> Image:
+        """Copy of the image with every box, its number and state, and lines of text."""
+        drawn = self.draw_boxes(image)
+        draw_text(drawn, lines)
+        for line, target in enumerate(self.present):
+            state = f"{target.number}: {describe_output(target.output)}"
+            draw_text(drawn, [*[""] * (len(lines) + line), state], target.color)
+        return drawn
+
+    def draw_boxes(self, image: Image) -> Image:
+        """Copy of the image with every box and its number."""
+        drawn = image.copy()
+        for target in self.present:
+            draw_box(drawn, target.output["target_bbox"], target.color)
+            self._label(drawn, target)
+        return drawn
+
+    @staticmethod
+    def _label(drawn: Image, target: Target) -> None:
+        import cv2
+
+        x, y = (float(value) for value in target.output["target_bbox"][:2])
+        if np.isfinite((x, y)).all():
+            limit = 4 * max(drawn.shape)
+            place = round(min(max(x, -limit), limit)), round(min(max(y - 4, 10), limit))
+            cv2.putText(drawn, str(target.number), place, cv2.FONT_HERSHEY_SIMPLEX, 0.5, target.color, 1, cv2.LINE_AA)
+
+
+def target_name(name: str, number: int) -> str:
+    """Names the results of one target, and with them its seed."""
+    return f"{name}_{number}"
