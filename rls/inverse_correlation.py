@@ -44,8 +44,8 @@ class DenseInverseCorrelation(InverseCorrelation):
     def smallest_eigenvalue(self) -> float:
         return float(torch.linalg.eigvalsh(self._matrix.double())[0])
 
-    def _downdate(self, rows: Tensor) -> float:
-        return downdate_(self._matrix, rows, self.beta)
+    def _downdate(self, rows: Tensor, steps: int) -> float:
+        return downdate_(self._matrix, rows, self.beta, steps)
 
     def _repair(self, row: Tensor, pivot: float) -> bool:
         eps = torch.finfo(self.dtype).eps
@@ -175,9 +175,9 @@ class LowRankInverseCorrelation(InverseCorrelation):
         mixed = torch.addmm(inside, inside, self.core, beta=self._clamped_scale(), alpha=-1)
         return torch.addmm(G, mixed.to(Q.dtype), Q, beta=self._complement_scale(), alpha=-1)
 
-    def _downdate(self, rows: Tensor) -> float:
+    def _downdate(self, rows: Tensor, steps: int) -> float:
         inside = self._coordinates(rows)  # may extend the core
-        return downdate_(self.core, inside, self.beta)
+        return downdate_(self.core, inside, self.beta, steps)
 
     def _coordinates(
         self,
