@@ -125,10 +125,11 @@ class RLS(SGD):
     grid: ClassVar[Grid] = {"lr": (0.1, 0.3, 1), "delta": (0.3, 1, 3, 10)}
     block = "virtual"
     estimator = "dense"
+    max_rank = 20  # of the low-rank form
 
     def __init__(self, net: nn.Module, loss: Loss, lr: float, delta: float) -> None:
         super().__init__(net, loss, lr)
-        self.optimizer = RLSSGD(net, lr, delta, block=self.block, estimator=self.estimator)
+        self.optimizer = RLSSGD(net, lr, delta, block=self.block, estimator=self.estimator, max_rank=self.max_rank)
 
     def descend(self) -> None:
         self.optimizer.step()
@@ -142,6 +143,13 @@ class ExactRLS(RLS):
     """The same with every sample in P."""
 
     block = "exact"
+
+
+class BoundedRLS(RLS):
+    """Every sample in a P of at most 20 directions a layer: less memory than a copy of the multi-layer network."""
+
+    block = "exact"
+    estimator = "low_rank"
 
 
 class OWM(SGD):
@@ -227,6 +235,7 @@ METHODS: dict[str, type[SGD]] = {
     "sliding window": SlidingWindow,
     "RLS, virtual input": RLS,
     "RLS, exact block": ExactRLS,
+    "RLS, rank 20": BoundedRLS,
     "OWM": OWM,
     "online EWC": OnlineEWC,
 }
