@@ -1,4 +1,7 @@
-"""Recursive least squares with memory: the inverse correlation matrix, estimators and an optimizer built on it."""
+"""Recursive least squares with memory: the inverse correlation matrix, estimators and an optimizer built on it.
+
+.. include:: README.md
+"""
 
 from rls.inverse_correlation import DenseInverseCorrelation, LowRankInverseCorrelation
 from rls.optim import RLSSGD

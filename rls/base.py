@@ -84,10 +84,12 @@ class InverseCorrelation(ABC):
     def update(
         self,
         x: Tensor,  # (dim,) or (b, dim), oldest first
+        one_step: bool = False,
     ) -> None:
         """Take one input into P (Eq. 18, 19), or b of them at once with the result of b single updates.
 
-        With β < 1 every row of a block is one forgetting step, exactly as in the sequence of its rows.
+        With β < 1 every row of a block is one forgetting step, exactly as in the sequence of its rows; or the whole
+        block is one with `one_step`: Φ_n = β Φ_{n-1} + Xᵀ X (Eq. 23).
 
         Raises:
             ValueError: on a wrong shape, device, or an input that is not finite; P is unchanged then.
@@ -95,8 +97,9 @@ class InverseCorrelation(ABC):
                 showed it have been taken in.
         """
         rows = self.checked_rows(x)
-        for block in self.blocks(rows.shape[0]):
-            self._absorb(rows[block])
+        for index, block in enumerate(self.blocks(rows.shape[0])):
+            part = rows[block]
+            self._absorb(part, int(index == 0) if one_step else len(part))
 
     def apply(
         self,
@@ -201,17 +204,18 @@ class InverseCorrelation(ABC):
             return self._max_block
         return max(1, math.ceil(math.log(self._ridge_floor / self._ridge) / math.log(self.beta)))
 
-    def _absorb(self, rows: Tensor) -> None:
+    def _absorb(self, rows: Tensor, steps: int) -> None:
+        """Take rows (b, dim) in with b forgetting steps, one before each, or with one or none before all of them."""
         count = rows.shape[0]
-        pivot = self._downdate(rows)
+        pivot = self._downdate(rows, steps)
         if not pivot >= 1:
             if count > 1:  # one by one, so that only the offending input is repaired and reported
                 for index in range(count):
-                    self._absorb(rows[index : index + 1])
+                    self._absorb(rows[index : index + 1], int(index < steps))
                 return
-            self._recover(rows, pivot)
+            self._recover(rows, steps, pivot)
         self.num_updates += count
-        self._ridge *= self.beta**count
+        self._ridge *= self.beta**steps
         if self._ridge < self._ridge_floor:
             self._renew_ridge(RIDGE_RENEWAL * self._ridge_floor)
 
@@ -219,13 +223,13 @@ class InverseCorrelation(ABC):
         self._add_ridge(ridge - self._ridge)
         self._ridge = ridge
 
-    def _recover(self, row: Tensor, pivot: float) -> None:
+    def _recover(self, row: Tensor, steps: int, pivot: float) -> None:
         """Repair P, then take the input in; fail with the numbers where that does not help."""
         numbers = (
             f"at update {self.num_updates + 1}: 1 + xᵀPx/β = {pivot:.6g}, expected at least 1 "
             f"(|x| = {self._norm(row):.6g}, 1/δ_n = {self.scale:.6g}, dim = {self.dim}, {self.dtype})"
         )
-        if self._repair(row, pivot) and (pivot := self._downdate(row)) >= 1:
+        if self._repair(row, pivot) and (pivot := self._downdate(row, steps)) >= 1:
             message = f"P was not positive definite {numbers}; repaired."
             warnings.warn(message, PositiveDefinitenessWarning, stacklevel=5)
             return
@@ -239,8 +243,11 @@ class InverseCorrelation(ABC):
         """tr P and tr P²."""
 
     @abstractmethod
-    def _downdate(self, rows: Tensor) -> float:
-        """Take rows (b, dim) into P; returns the smallest pivot. Below 1 (or not a number), P is unchanged."""
+    def _downdate(self, rows: Tensor, steps: int) -> float:
+        """Take rows (b, dim) into P after 0, 1 or b forgetting steps (`matrices.downdate_`).
+
+        Returns the smallest pivot. Below 1 (or not a number), P is unchanged.
+        """
 
     @abstractmethod
     def _repair(self, row: Tensor, pivot: float) -> bool:

@@ -47,8 +47,8 @@ class DenseInverseCorrelation(InverseCorrelation):
     def _moments(self) -> tuple[float, float]:
         return float(self._matrix.diagonal().double().sum()), self._norm(self._matrix) ** 2
 
-    def _downdate(self, rows: Tensor) -> float:
-        return downdate_(self._matrix, rows, self.beta)
+    def _downdate(self, rows: Tensor, steps: int) -> float:
+        return downdate_(self._matrix, rows, self.beta, steps)
 
     def _repair(self, row: Tensor, pivot: float) -> bool:
         eps = torch.finfo(self.dtype).eps
@@ -183,9 +183,9 @@ class LowRankInverseCorrelation(InverseCorrelation):
         trace = scale * outside + float(self.core.diagonal().sum())
         return trace, scale**2 * outside + float(self.core.square().sum())
 
-    def _downdate(self, rows: Tensor) -> float:
+    def _downdate(self, rows: Tensor, steps: int) -> float:
         inside = self._coordinates(rows)  # may extend the core
-        return downdate_(self.core, inside, self.beta)
+        return downdate_(self.core, inside, self.beta, steps)
 
     def _coordinates(
         self,

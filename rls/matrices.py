@@ -21,18 +21,21 @@ def downdate_(
     P: Tensor,  # (dim, dim), changed in place
     rows: Tensor,  # (b, dim)
     beta: float = 1.0,
+    steps: int | None = None,  # forgetting steps: b, one before each row, by default; or 0 or 1 before all of them
 ) -> float:
     """Take the rows into P: Eq. 18 and 19 for b = 1, the same for b > 1 by the Woodbury identity.
 
-        P_{n+b} = β⁻ᵇ P_n − Zᵀ Z,      Z = L⁻¹ X β⁻ᵇ P_n,      L Lᵀ = I + X β⁻ᵇ P_n Xᵀ,      X = discounted(rows)
+        P_{n+b} = β⁻ˢ P_n − Zᵀ Z,      Z = L⁻¹ X β⁻ˢ P_n,      L Lᵀ = I + X β⁻ˢ P_n Xᵀ
 
-    Returns the smallest pivot of that Cholesky factorization, 1 + β⁻¹ xᵀ P x for b = 1. It is at least 1 for every
-    positive definite P. If it is not (or not a number), P is left as it was. The pivot is the only host read.
+    with X = discounted(rows) for s = b steps, X = rows otherwise. Returns the smallest pivot of that Cholesky
+    factorization, 1 + β⁻¹ xᵀ P x for b = 1. It is at least 1 for every positive definite P. If it is not (or not a
+    number), P is left as it was. The pivot is the only host read.
     """
     count = rows.shape[0]
-    growth = beta**-count
+    steps = count if steps is None else steps
+    growth = beta**-steps
     work = torch.promote_types(P.dtype, torch.float32)
-    X = discounted(rows, beta)
+    X = discounted(rows, beta) if steps == count else rows
     gain = (X @ P).to(work)
     if growth != 1:
         gain *= growth
@@ -77,7 +80,11 @@ def orthonormal_rows(
     if rows.shape[0] == 1:
         norm = float(torch.linalg.vector_norm(rows))
         return rows / norm if norm > cutoff else rows[:0]
-    wide = rows.double()  # squares of singular values need twice the digits
+    if rows.dtype == torch.float64:
+        _, strength, directions = torch.linalg.svd(rows, full_matrices=False)
+        strong: Tensor = directions[strength > cutoff]
+        return strong
+    wide = rows.double()  # squares of singular values need twice the digits, and no type has twice those of float64
     power, vectors = torch.linalg.eigh(wide @ wide.mT)
     strong = power > cutoff**2
     basis: Tensor = (vectors[:, strong] / power[strong].sqrt()).flip(1).mT @ wide

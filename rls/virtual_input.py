@@ -77,29 +77,58 @@ def score_adjoint(
 
 
 def conv_layer_virtual_input(
-    inputs: Tensor,  # (N, C, H, W)
+    inputs: Tensor,  # (N, C, *sizes), one to three sizes
     kernel_size: tuple[int, ...],
-    stride: tuple[int, ...] = (1, 1),
-    padding: tuple[int, ...] = (0, 0),
-    dilation: tuple[int, ...] = (1, 1),
+    stride: tuple[int, ...] | None = None,
+    padding: tuple[int, ...] | None = None,
+    dilation: tuple[int, ...] | None = None,
     bias: bool = False,
+    groups: int = 1,
 ) -> Tensor:
-    """Virtual input of an ordinary convolution layer, (C * kh * kw,), or one more for the bias.
+    """Virtual input of an ordinary convolution layer, (C * kernel,), or one more for the bias.
 
     Its loss is a mean over samples (Eq. 35) of sums over the M output positions (Eq. 44 with γ = 1):
 
         x = 1/√M Σ_k (mean of x_jk over the samples j);      the bias sees a constant 1 everywhere, which makes √M
 
+    With groups, (groups * (C / groups * kernel),): one virtual input after the other, each with its own bias.
+
     Raises:
         ValueError: if there is no sample or no output position.
     """
-    sizes = zip(inputs.shape[-2:], kernel_size, stride, padding, dilation, strict=True)
-    rows, cols = ((size + 2 * pad - dilate * (kernel - 1) - 1) // step + 1 for size, kernel, step, pad, dilate in sizes)
-    if inputs.ndim != 4 or len(inputs) == 0 or rows < 1 or cols < 1:
-        raise ValueError(f"Shape mismatch: expected inputs as (N, C, H, W) with an output, got {tuple(inputs.shape)}.")
-    mean = inputs.mean(dim=0)[:, None]  # (C, 1, H, W): what every tap sees is a sum over a grid of steps `stride`
-    grid = inputs.new_ones(1, 1, rows, cols)
-    total = F.conv2d(mean, grid, padding=padding, stride=dilation, dilation=stride)
-    root = math.sqrt(rows * cols)
-    x = total[:, 0, : kernel_size[0], : kernel_size[1]].flatten() / root
-    return F.pad(x, (0, 1), value=root) if bias else x
+    rank = len(kernel_size)
+    if inputs.ndim == rank + 2 and len(inputs):
+        inputs = inputs.mean(dim=0, keepdim=True)
+    patches = conv_patches(inputs, kernel_size, stride, padding, dilation)[0]  # (C, *positions, *kernel)
+    root = math.sqrt(math.prod(patches.shape[1 : 1 + rank]))
+    x = patches.sum(dim=tuple(range(1, 1 + rank))).reshape(groups, -1) / root
+    return (F.pad(x, (0, 1), value=root) if bias else x).flatten()
+
+
+def conv_patches(
+    inputs: Tensor,  # (N, C, *sizes), one to three sizes
+    kernel_size: tuple[int, ...],
+    stride: tuple[int, ...] | None = None,
+    padding: tuple[int, ...] | None = None,
+    dilation: tuple[int, ...] | None = None,
+) -> Tensor:
+    """What each position of a convolution sees, as a view of the zero-padded input, (N, C, *positions, *kernel_size).
+
+    Raises:
+        ValueError: if there is no sample or no position.
+    """
+    rank = len(kernel_size)
+    if inputs.ndim != rank + 2 or inputs.numel() == 0:
+        raise ValueError(f"Shape mismatch: expected inputs as (N, C, {rank} sizes), got {tuple(inputs.shape)}.")
+    stride, dilation = stride or (1,) * rank, dilation or (1,) * rank
+    margins = [size for pad in reversed(padding or (0,) * rank) for size in (pad, pad)]
+    patches = F.pad(inputs, margins)
+    for axis, (kernel, step, dilate) in enumerate(zip(kernel_size, stride, dilation, strict=True), start=2):
+        reach = dilate * (kernel - 1) + 1
+        if patches.shape[axis] < reach:
+            raise ValueError(
+                f"Shape mismatch: expected inputs as (N, C, {rank} sizes) with an output position, "
+                f"got {tuple(inputs.shape)} for a kernel of {kernel_size}."
+            )
+        patches = patches.unfold(axis, reach, step)[..., ::dilate]
+    return patches

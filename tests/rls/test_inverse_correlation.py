@@ -488,3 +488,35 @@ def test_low_rank_fails_with_numbers_beyond_repair() -> None:
         P.update(inputs[0])
     P.reset()
     assert fed(P, inputs).num_updates == 3
+
+
+@pytest.mark.parametrize("form", ["dense", "low_rank"])
+@pytest.mark.parametrize("dtype", [torch.float64, torch.float32])
+def test_blocks_of_dependent_rows(form: str, dtype: torch.dtype) -> None:
+    """Repeated rows, rows of zeros and more rows than dimensions, as the patches of a padded convolution are."""
+    generator = torch.Generator().manual_seed(0)
+    few = torch.randn(3, 8, generator=generator).to(dtype)
+    rows = few[torch.randint(3, (40,), generator=generator)]
+    rows[::7] = 0
+    P = make_inverse_correlation(form, 8, 0.5, 1.0, None, dtype, None)
+    for block in rows.split([1, 2, 8, 9, 20]):
+        P.update(block)
+    expected = oracle.inverse_correlation(rows, 0.5)
+    # An inverse is as good as the rounding unit times the condition number, relative to its largest eigenvalue, 2.
+    tolerance = torch.finfo(dtype).eps * float(torch.linalg.cond(expected)) * 2
+    torch.testing.assert_close(P.to_dense().double(), expected, rtol=0, atol=tolerance)
+
+
+@pytest.mark.parametrize("form", ["dense", "low_rank"])
+@pytest.mark.parametrize("max_rank", [None, 4])
+def test_a_block_can_be_one_forgetting_step(form: str, max_rank: int | None) -> None:
+    generator = torch.Generator().manual_seed(0)
+    basis = torch.randn(3, 6, dtype=torch.float64, generator=generator)
+    P = make_inverse_correlation(form, 6, 0.5, 0.8, max_rank, torch.float64, None)
+    correlation = 0.5 * torch.eye(6, dtype=torch.float64)
+    for count in (1, 5, 9):
+        rows = torch.randn(count, 3, dtype=torch.float64, generator=generator) @ basis  # fits into 4 columns
+        P.update(rows, one_step=True)
+        correlation = 0.8 * correlation + rows.mT @ rows  # Eq. 23
+    torch.testing.assert_close(P.to_dense(), torch.linalg.inv(correlation))
+    assert P.scale == pytest.approx(1 / (0.5 * 0.8**3))

@@ -290,6 +290,9 @@ OPTIONS = [
     {"estimator": "dense", "dtype": torch.bfloat16},
     {"beta": 0.95},
     {"max_rank": 3},
+    {"block": "exact"},
+    {"block": "exact", "beta": 0.95, "estimator": "dense"},
+    {"layers": ("3",)},
     {"momentum": 0.9, "weight_decay": 1e-3},
     {"momentum": 0.9, "weight_decay": 1e-3, "weight_decay_mode": "paper", "max_grad_norm": 1.0},
 ]
@@ -377,13 +380,10 @@ def test_models_that_cannot_be_preconditioned_are_refused() -> None:
         RLSSGD(tied, 0.1, 1.0)
     with pytest.raises(TypeError, match=r"expected real weights in layer '0', got torch\.complex64"):
         RLSSGD(nn.Sequential(nn.Linear(3, 3, dtype=torch.complex64)), 0.1, 1.0)
-    for convolution in (
-        nn.Conv2d(4, 4, 3, groups=2),
-        nn.Conv2d(4, 4, 3, padding="same"),
-        nn.Conv2d(4, 4, 3, padding=1, padding_mode="reflect"),
-    ):
-        with pytest.raises(ValueError, match="Expected layer '0' with groups=1, numeric padding"):
-            RLSSGD(nn.Sequential(convolution), 0.1, 1.0)
+    integer = nn.Linear(3, 3)
+    integer.weight = nn.Parameter(torch.ones(3, 3, dtype=torch.int32), requires_grad=False)
+    with pytest.raises(TypeError, match=r"expected real weights in layer '1', got torch\.int32"):
+        RLSSGD(nn.Sequential(nn.Linear(3, 3), integer), 0.1, 1.0)
 
 
 @pytest.mark.parametrize(
@@ -398,6 +398,8 @@ def test_models_that_cannot_be_preconditioned_are_refused() -> None:
         ({"max_grad_norm": 0.0}, "max_grad_norm to be positive"),
         ({"estimator": "sparse"}, "estimator to be one of 'dense', 'low_rank'"),
         ({"max_rank": 0}, "max_rank to be an integer of at least 1"),
+        ({"block": "mean"}, "block to be one of 'virtual', 'exact', got 'mean'"),
+        ({"layers": ("0", "fc")}, r"names of trainable Linear or convolution layers, \['0', '3'\], got \['fc'\]"),
     ],
 )
 def test_bad_settings_are_refused(settings: dict, message: str) -> None:
@@ -417,7 +419,57 @@ def test_bad_groups_are_refused() -> None:
 
 def test_foreign_states_are_refused() -> None:
     optimizer = RLSSGD(small_net(), 0.1, 1.0)
-    with pytest.raises(ValueError, match="expected 2 inverse correlations, got 0"):
+    with pytest.raises(ValueError, match=r"expected 2 layers with \[1, 1\] inverse correlations, got \[\]"):
         optimizer.load_state_dict(torch.optim.SGD(small_net().parameters(), 0.1).state_dict())
     with pytest.raises(ValueError, match=r"expected the keys .*basis"):
         optimizer.load_state_dict(RLSSGD(small_net(), 0.1, 1.0, estimator="dense").state_dict())
+
+
+@pytest.mark.parametrize("estimator", ["low_rank", "dense"])
+@pytest.mark.parametrize("sizes", [[24], [1] * 24, [5, 1, 12, 6]])
+def test_exact_blocks_solve_the_least_squares_problem(estimator: str, sizes: list[int]) -> None:
+    """A linear model with squared loss and lr = 1 is the recursive estimator on all data ever seen."""
+    generator = torch.Generator().manual_seed(0)
+    X, Y = (torch.randn(24, width, dtype=torch.float64, generator=generator) for width in (6, 3))
+    for beta in (1.0, 0.9):
+        net = nn.Linear(6, 3, bias=False).double()
+        nn.init.zeros_(net.weight)
+        optimizer = RLSSGD(net, lr=1.0, delta=0.5, beta=beta, block="exact", estimator=estimator, max_rank=None)
+        age = [beta ** (len(sizes) - 1 - block) / size for block, size in enumerate(sizes) for _ in range(size)]
+        for x, y in zip(X.split(sizes), Y.split(sizes), strict=True):
+            optimizer.zero_grad()
+            ((net(x) - y).square().sum(1).mean() / 2).backward()
+            optimizer.step()
+        weights = torch.tensor(age, dtype=torch.float64)
+        ridge = 0.5 * beta ** len(sizes) * torch.eye(6, dtype=torch.float64)
+        solution = torch.linalg.solve((X.mT * weights) @ X + ridge, (X.mT * weights) @ Y)
+        torch.testing.assert_close(net.weight.detach(), solution.mT, rtol=0, atol=1e-9)
+
+
+def test_convolutions_train_with_groups() -> None:
+    torch.manual_seed(0)
+    net = nn.Sequential(nn.Conv2d(2, 8, 3, groups=2), nn.ReLU(), nn.Conv2d(8, 8, 1, groups=8), nn.Flatten()).double()
+    x = torch.randn(4, 2, 5, 5, dtype=torch.float64)
+    optimizer = RLSSGD(net, 1.0, 1.0)
+    assert [len(layer.inverse_correlations) for layer in optimizer.layers] == [2, 8]
+    with pytest.raises(ValueError, match="Layer '2' has 8 P"):
+        _ = optimizer.layers[1].inverse_correlation
+    losses = train(net, optimizer, 40 * [x])
+    assert losses[-1] < 0.7 * losses[0]
+    twin = copy.deepcopy(net)
+    other = RLSSGD(twin, 1.0, 1.0)
+    other.load_state_dict(optimizer.state_dict())
+    assert train(net, optimizer, [x, x]) == train(twin, other, [x, x])
+
+
+def test_groups_choose_form_rank_and_block() -> None:
+    net = small_net()
+    optimizer = RLSSGD(
+        [{"model": net[0], "estimator": "dense"}, {"model": net[3], "max_rank": 2, "block": "exact"}], 0.1, 1.0
+    )
+    first, second = (layer.inverse_correlation for layer in optimizer.layers)
+    train(net, optimizer, [batch(seed) for seed in range(4)])
+    assert isinstance(first, DenseInverseCorrelation)
+    assert isinstance(second, LowRankInverseCorrelation)
+    assert second.rank <= 2
+    assert (first.num_updates, second.num_updates) == (4, 64)
