@@ -160,6 +160,8 @@ class InputTap:
             return None
         if self._every_row:
             return torch.cat([rows for rows, _ in seen]) / math.sqrt(samples)
+        if len(seen) == 1:
+            return seen[0][0][None]
         total: Tensor = sum((virtual * count for virtual, count in seen), torch.zeros_like(seen[0][0]))
         return total[None] / samples
 
@@ -177,9 +179,10 @@ class InputTap:
         if not torch.is_grad_enabled():
             return
         inputs = args[0].detach()
-        inputs = inputs.to(torch.promote_types(inputs.dtype, torch.float32))
-        with torch.no_grad(), torch.autocast(inputs.device.type, enabled=False):  # a mean in half precision is none
-            see = layer_rows if self._every_row else layer_virtual_input
+        if inputs.dtype in (torch.float16, torch.bfloat16):
+            inputs = inputs.float()  # a mean in half precision is none
+        see = layer_rows if self._every_row else layer_virtual_input
+        with torch.no_grad():
             self._pending = see(self._layer, inputs, self._bias), sample_count(self._layer, inputs)
 
     def after_forward(self, module: nn.Module, args: tuple[Tensor, ...], output: Tensor) -> None:

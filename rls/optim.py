@@ -63,13 +63,15 @@ class PreconditionedLayer:
         gradient = joined(self.weight.grad, bias_gradient)
         if weight_decay:
             gradient = gradient.add(joined(self.weight, self.bias), alpha=weight_decay)
-        parts = gradient.chunk(len(self.inverse_correlations))
-        for P, rows in zip(self.inverse_correlations, inputs.unbind(1), strict=True):
-            P.update(rows, one_step=True)
-        gradient = torch.cat([P.apply(part) for P, part in zip(self.inverse_correlations, parts, strict=True)])
-        self.weight.grad.copy_(gradient[:, : self.weight[0].numel()].view(self.weight.shape))
-        if bias_gradient is not None:
-            bias_gradient.copy_(gradient[:, -1])
+        weights = self.weight.grad.flatten(1).shape[1]
+        size = len(gradient) // len(self.inverse_correlations)  # outputs of a group
+        for index, P in enumerate(self.inverse_correlations):
+            P.update(inputs[:, index], one_step=True)
+            outputs = slice(index * size, (index + 1) * size)
+            part = P.apply(gradient[outputs])
+            self.weight.grad[outputs] = part[:, :weights].view(-1, *self.weight.shape[1:])
+            if bias_gradient is not None:
+                bias_gradient[outputs] = part[:, -1]
 
 
 def joined(

@@ -1,0 +1,199 @@
+"""VOT's reset-based experiment without the VOT toolkit, with results in the toolkit's own form.
+
+`<folder>/<tracker>/<experiment>/<sequence>/` holds for each repetition
+- `<sequence>_001.txt`: a row for each frame, `1` started, `2` failed, `0` skipped, else `x,y,w,h`; written last;
+- `<sequence>_001_time.value` and `<sequence>_001_confidence.value`: seconds and presence score, empty where skipped;
+and `<folder>/<tracker>/<experiment>/run.json` says what they were made with. `<folder>` may be the folder `results` of
+a workspace of vot-toolkit, which then analyzes them.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+import re
+import sys
+import traceback
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from pytracking.evaluation.claims import ClaimedError, claim
+from pytracking.evaluation.data import Sequence
+from pytracking.evaluation.results import ResultStore
+from pytracking.evaluation.tracker import Tracker, clock, network_files
+from pytracking.utils.errors import InputError
+from pytracking.utils.files import write_atomic
+from pytracking.utils.image import read_image
+from pytracking.utils.seeding import seed_everything, sequence_seed
+from pytracking.VOT.protocols import Experiment, Protocol
+from pytracking.VOT.regions import format_row
+from pytracking.VOT.sequences import vot_sequence
+from pytracking.VOT.supervised import Answer, Trajectory, supervise
+
+if TYPE_CHECKING:
+    from pytracking.tracker.base import BaseTracker
+
+EQUAL_REPETITIONS = 3  # after so many equal ones the tracker counts as deterministic, as in vot-toolkit
+
+
+class TrackerTarget:
+    """A tracker on the frames of a sequence. Seconds include reading the image, as the toolkit's do."""
+
+    def __init__(self, tracker: BaseTracker, frames: list[Path]) -> None:
+        self._tracker = tracker
+        self._frames = frames
+        self._previous: dict[str, Any] = {}
+
+    def start(self, frame: int, box: list[float]) -> Answer:
+        """Begin at this frame with this box."""
+        begin = clock(self._tracker)
+        result = self._tracker.initialize(read_image(self._frames[frame]), {"init_bbox": box})
+        seconds = clock(self._tracker) - begin
+        return self._answer({"target_bbox": box, "object_presence_score": 1.0} | (result or {}), seconds)
+
+    def track(self, frame: int) -> Answer:
+        """Find the target in this frame."""
+        begin = clock(self._tracker)
+        result = self._tracker.track(read_image(self._frames[frame]), {"previous_output": self._previous})
+        return self._answer(result, clock(self._tracker) - begin)
+
+    def _answer(self, result: dict[str, Any], seconds: float) -> Answer:
+        self._previous = result
+        box, score = [float(value) for value in result["target_bbox"]], result.get("object_presence_score")
+        if len(box) != 4 or not np.isfinite(box).all():
+            raise RuntimeError(f"expected a box of four finite numbers from the tracker, found {box}")
+        return Answer(box, None if score is None else float(score), seconds)
+
+
+@dataclass
+class Summary:
+    """What an experiment did."""
+
+    done: int = 0  # repetitions
+    kept: int = 0  # repetitions that were there already
+    busy: list[str] = field(default_factory=list)  # sequences that another process works at
+    failed: dict[str, str] = field(default_factory=dict)  # traceback by sequence
+
+    def describe(self) -> str:
+        """One line, and the failures."""
+        busy = f", {len(self.busy)} sequences left to another process" if self.busy else ""
+        lines = [f"{self.done} repetitions done, {self.kept} were there, {len(self.failed)} sequences failed{busy}"]
+        return "\n".join([*lines, *(f"failed: {name}\n{text}" for name, text in self.failed.items())])
+
+
+def tracker_id(tracker: Tracker) -> str:
+    """Name of a tracker that vot-toolkit accepts: letters, digits, `-` and `_`."""
+    return re.sub(r"[^A-Za-z0-9_-]", "-", tracker.display_name)
+
+
+def repetition_file(folder: Path, sequence: str, repetition: int) -> Path:
+    """File of one repetition, which count from 1; `folder` is that of the tracker's experiment."""
+    return folder / sequence / f"{sequence}_{repetition:03d}.txt"
+
+
+def run_vot_experiment(
+    tracker: Tracker,
+    sequences: Iterable[Sequence],
+    protocol: Protocol,
+    experiment_name: str = "baseline",
+    folder: Path | None = None,  # of the results; None: <results_path>/vot/<protocol>
+    repetitions: int | None = None,  # None: what the protocol says
+    overwrite: bool = False,
+) -> Summary:
+    """Run a tracker on sequences, as often as the protocol says; what is there already is kept.
+
+    The seed of a repetition depends on tracker, parameters, repetition and sequence alone.
+    Raises InputError for results of other parameters or another protocol, unless `overwrite` sets them aside.
+    """
+    experiment = protocol.experiment(experiment_name)
+    if repetitions is not None:
+        experiment = dataclasses.replace(experiment, repetitions=repetitions)
+    store = _open_store(tracker, experiment, folder or default_folder(tracker, protocol), overwrite)
+    summary = Summary()
+    for sequence in sequences:
+        place = store.folder / sequence.native_name
+        place.mkdir(exist_ok=True)
+        try:
+            with claim(store.folder / f".{sequence.native_name}.claim"):
+                _run_sequence(tracker, sequence, experiment, store.folder, summary)
+        except ClaimedError:
+            summary.busy.append(sequence.native_name)
+        except InputError as error:
+            summary.failed[sequence.native_name] = str(error)
+        except Exception:
+            summary.failed[sequence.native_name] = traceback.format_exc()
+    return summary
+
+
+def default_folder(tracker: Tracker, protocol: Protocol) -> Path:
+    """Where results go: `<results_path>/vot/<protocol>`."""
+    from pytracking.evaluation.environment import env_settings
+
+    return (tracker.results_path or env_settings().results_path) / "vot" / protocol.name
+
+
+def _open_store(tracker: Tracker, experiment: Experiment, folder: Path, overwrite: bool) -> ResultStore:
+    """The tracker's folder for this experiment, with the record of what the results are made with."""
+    store = ResultStore(tracker)
+    rules = dataclasses.asdict(experiment)
+    del rules["repetitions"]  # more of them are added to those that are there
+    key = json.dumps([store.record["hash"], rules])
+    store.record = store.record | {
+        "experiment": rules,
+        "hash": hashlib.sha256(key.encode()).hexdigest()[:16],
+    }
+    store.folder = folder / tracker_id(tracker) / experiment.name
+    if not overwrite and (difference := store.difference()):
+        raise InputError(
+            f"{store.folder} holds results made with other parameters:\n{difference}\n"
+            "  give the tracker another name (name=tracker:parameters) or another --output, or --overwrite"
+        )
+    if set_aside := store.open(overwrite):
+        print(f"results of other parameters were set aside: {set_aside}", file=sys.stderr)
+    return store
+
+
+def _run_sequence(tracker: Tracker, sequence: Sequence, experiment: Experiment, folder: Path, summary: Summary) -> None:
+    sequence.check()
+    prepared = vot_sequence(sequence)
+    running: BaseTracker | None = None
+    for repetition in range(1, experiment.repetitions + 1):
+        if _is_deterministic(folder, prepared.name, repetition - 1):
+            break
+        path = repetition_file(folder, prepared.name, repetition)
+        if path.exists():
+            summary.kept += 1
+            continue
+        if running is None:
+            running = tracker.create_tracker(tracker.get_parameters())
+            with network_files():
+                running.initialize_features()
+        seed = sequence_seed(tracker.seed, tracker.name, tracker.parameter_name, repetition, prepared.name)
+        seed_everything(seed)
+        running.seed(seed)
+        target = TrackerTarget(running, sequence.frames)
+        trajectory = supervise(target, prepared.truth, prepared.size, experiment)
+        _write(path, trajectory)
+        summary.done += 1
+        failures = sum(row == [2.0] for row in trajectory.rows)
+        print(f"{tracker.display_name} {experiment.name} {path.stem}: {failures} failures", file=sys.stderr)
+
+
+def _is_deterministic(folder: Path, sequence: str, repetitions: int) -> bool:
+    """Whether the first repetitions are there and all the same."""
+    if repetitions < EQUAL_REPETITIONS:
+        return False
+    paths = [repetition_file(folder, sequence, number) for number in range(1, repetitions + 1)]
+    return all(path.exists() for path in paths) and len({path.read_bytes() for path in paths}) == 1
+
+
+def _write(path: Path, trajectory: Trajectory) -> None:
+    for name, values in (("time", trajectory.seconds), ("confidence", trajectory.confidences)):
+        lines = ("" if value is None else f"{value:.6f}" for value in values)
+        write_atomic(path.with_name(f"{path.stem}_{name}.value"), "".join(f"{line}\n" for line in lines))
+    write_atomic(path, "".join(f"{format_row(row)}\n" for row in trajectory.rows))

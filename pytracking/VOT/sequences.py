@@ -1,0 +1,58 @@
+"""Sequences as the VOT experiments and their scores need them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+
+from pytracking.evaluation.data import Sequence
+from pytracking.utils.errors import InputError
+from pytracking.VOT.regions import Regions, read_regions
+
+
+@dataclass(frozen=True)
+class VOTSequence:
+    """Ground truth and image size of one sequence, read when they are used."""
+
+    name: str  # as in VOT's own files
+    read_truth: Callable[[], Regions]
+    read_size: Callable[[], tuple[int, int]]
+
+    @cached_property
+    def truth(self) -> Regions:
+        """Region of each frame; a mark where there is none."""
+        return self.read_truth()
+
+    @cached_property
+    def size(self) -> tuple[int, int]:
+        """Width and height of the images."""
+        return self.read_size()
+
+
+def vot_sequence(sequence: Sequence) -> VOTSequence:
+    """A sequence of any data set; those of VOT keep the form of each region, box or polygon."""
+    return VOTSequence(sequence.native_name, lambda: _truth(sequence), lambda: image_size(sequence.frames[0]))
+
+
+def image_size(path: Path) -> tuple[int, int]:
+    """Width and height of an image, from its header. Raises InputError where it cannot be read."""
+    from PIL import Image
+
+    try:
+        with Image.open(path) as image:
+            return image.width, image.height
+    except OSError as error:
+        raise InputError(f"cannot read image {path}: {error}") from error
+
+
+def _truth(sequence: Sequence) -> Regions:
+    for folder in sequence.folders:
+        if sequence.ground_truth_polygons is not None and (folder / "groundtruth.txt").is_file():
+            return read_regions(folder / "groundtruth.txt")
+    polygons = sequence.ground_truth_polygons
+    rows = sequence.ground_truth_rect if polygons is None else polygons
+    return Regions.from_rows(np.asarray(rows).tolist())
