@@ -39,17 +39,17 @@ install() {
 }
 
 browser_for_tests() {
-    # The tests of the report page drive a headless Chromium, and are skipped where there is none.
+    # The tests of pages drive a headless Chromium, and are skipped where there is none.
     local name
     for name in chromium chromium-browser google-chrome google-chrome-stable; do
         if command -v "$name" >/dev/null; then return; fi
     done
     if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
-        echo "Installing Chromium for the tests of the report page ..."
-        { apt-get -qq update && DEBIAN_FRONTEND=noninteractive apt-get -qq install -y --no-install-recommends chromium; } \
+        echo "Installing Chromium for the tests of pages ..."
+        { timeout 120 apt-get -qq update && DEBIAN_FRONTEND=noninteractive timeout 300 apt-get -qq install -y --no-install-recommends chromium; } \
             >/dev/null 2>&1 && return
     fi
-    echo "No Chromium here: the tests of the report page are skipped. On Debian: apt-get install chromium" >&2
+    echo "No Chromium here: the tests of pages are skipped. On Debian: apt-get install chromium" >&2
 }
 
 install
