@@ -40,6 +40,7 @@ def read_vgg_m(path: Path) -> dict[str, Tensor]:
     try:
         layers = loadmat(path, squeeze_me=True, struct_as_record=False)["layers"]
         weights = {name: _convolution(layers[index]) for name, (index, _) in _VGG_M_CONVOLUTIONS.items()}
+    # scipy raises NotImplementedError for MATLAB 7.3 files; the others come from a file of another structure.
     except (KeyError, IndexError, AttributeError, TypeError, ValueError, OSError, NotImplementedError) as error:
         raise CheckpointError(
             f"{path} is damaged or not MatConvNet's VGG-M: expected convolutions at the positions 0, 4 and 8 of its "

@@ -33,7 +33,7 @@ from pytracking.evaluation.data import Sequence
 from pytracking.evaluation.environment import config_file
 from pytracking.evaluation.tracker import Output, Tracker, network_files
 from pytracking.utils.errors import InputError
-from pytracking.utils.files import temporary_beside, write_atomic
+from pytracking.utils.files import read_record, temporary_beside, write_atomic
 
 FORMAT = 1  # raised when the files change, or when a change of the code makes old results incomparable
 PACKAGES = (
@@ -153,7 +153,7 @@ class ResultStore:
         if not result_file(self.folder, seq.name).exists():
             return False
         path = self.folder / f"{seq.name}_info.json"
-        stored, wanted = _read_json(path), self.sequence_key(seq)
+        stored, wanted = read_record(path), self.sequence_key(seq)
         if differing := _differences({key: stored.get(key) for key in wanted}, wanted):
             raise InputError(
                 f"the result of {seq} in {self.folder} was made on other data:\n{differing}\n"
@@ -262,7 +262,7 @@ class ResultStore:
         if not path.exists():
             foreign = sorted(self.folder.glob("*.txt")) if self.folder.is_dir() else []
             return f"  {foreign[0].name} and no run.json that says how it was made" if foreign else ""
-        stored = _read_json(path)
+        stored = read_record(path)
         if stored.get("hash") == self.record["hash"]:
             return ""
         return _differences(stored, self.record, ignored=("hash", "environment")) or "  the hash alone"
@@ -274,7 +274,7 @@ class ResultStore:
                 f"another process is writing results with other parameters to {self.folder} ({held[0]}); "
                 "wait for it, stop it, or give another --runid"
             )
-        base = f"{self.folder.name}.replaced-{_read_json(self.folder / 'run.json').get('hash', 'unknown')}"
+        base = f"{self.folder.name}.replaced-{read_record(self.folder / 'run.json').get('hash', 'unknown')}"
         names = (base, *(f"{base}-{number}" for number in range(2, 1000)))
         target = next(self.folder.with_name(name) for name in names if not self.folder.with_name(name).exists())
         self.folder.rename(target)
@@ -382,15 +382,6 @@ def _write_synced(path: Path, text: str) -> None:
 
 def _lines(rows: Iterable[str]) -> str:
     return "".join(f"{row}\n" for row in rows)
-
-
-def _read_json(path: Path) -> dict[str, Any]:
-    """Content of a record; empty where there is none or it is damaged, which then differs from any other."""
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return {}
-    return content if isinstance(content, dict) else {}
 
 
 def _differences(stored: dict[str, Any], wanted: dict[str, Any], ignored: tuple[str, ...] = ()) -> str:

@@ -310,6 +310,7 @@ def _read_members(report: Report, archive: zipfile.ZipFile) -> dict[str, str]:
             continue
         try:
             members[entry.filename] = archive.read(entry).decode("utf-8-sig")
+        # zipfile raises NotImplementedError for compression methods that it does not know.
         except (zipfile.BadZipFile, UnicodeDecodeError, NotImplementedError) as error:
             report.add("files that cannot be read", f"{entry.filename}: {error}")
     return members

@@ -1,8 +1,10 @@
-"""Writing files so that a reader sees the old content or the new one, never a part."""
+"""Writing files so that a reader sees the old content or the new one, never a part; reading records."""
 
+import json
 import os
 import uuid
 from pathlib import Path
+from typing import Any
 
 
 def write_atomic(path: Path, text: str) -> None:
@@ -33,3 +35,12 @@ def create_atomic(path: Path, text: str) -> bool:
 def temporary_beside(path: Path) -> Path:
     """Hidden name in the folder of `path`, with its suffix, used by no other process."""
     return path.with_name(f".{path.stem}.{uuid.uuid4().hex[:12]}.tmp{path.suffix}")
+
+
+def read_record(path: Path) -> dict[str, Any]:
+    """Content of a JSON record; empty where there is none or it is damaged, which then differs from any other."""
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return content if isinstance(content, dict) else {}

@@ -6,11 +6,11 @@ import json
 from collections.abc import Iterator, Mapping
 from collections.abc import Sequence as SequenceOf
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from pytracking.analysis.report.tables import Column, Table
 from pytracking.analysis.result_files import ResultSource
+from pytracking.utils.files import read_record
 
 UNKNOWN = "unknown: no run.json"
 NOTHING = "–"
@@ -46,15 +46,6 @@ def provenance(trackers: Mapping[str, SequenceOf[ResultSource]]) -> Provenance:
     return Provenance(table, common, _difference_table(records))
 
 
-def read_record(path: Path) -> dict[str, Any]:
-    """Content of a run.json; empty where there is none or it cannot be read."""
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return {}
-    return content if isinstance(content, dict) else {}
-
-
 def _describe(runs: SequenceOf[ResultSource], records: SequenceOf[dict[str, Any]]) -> dict[str, str]:
     """Entries of HEADERS for the runs of one tracker."""
     environments = [record.get("environment", {}) for record in records]
@@ -68,10 +59,6 @@ def _describe(runs: SequenceOf[ResultSource], records: SequenceOf[dict[str, Any]
         ),
         "versions": _distinct([_versions(environment) for environment in environments]),
     }
-
-
-def _device(environment: Mapping[str, Any]) -> str:
-    return str(next((environment[key] for key in ("device_name", "processor", "device") if environment.get(key)), ""))
 
 
 def _versions(environment: Mapping[str, Any]) -> str:
