@@ -1,6 +1,7 @@
 """Time, memory and error of both forms of the inverse correlation matrix P.
 
     python benchmarks/inverse_correlation.py [--quick] [--device cpu] [--output FILE.json]
+    python benchmarks/inverse_correlation.py --growth [--plot docs/images/inverse_correlation.png]
 
 Cost: the forms take the same inputs in turn, update by update, so that the machine's changes of speed meet all of them;
 medians are quoted. Accuracy: P g for random g against float64. Bounded rank: long streams; the smallest eigenvalue of
@@ -168,6 +169,55 @@ def measure_bounded(dim: int, max_rank: int, count: int, device: torch.device) -
     return rows
 
 
+def measure_growth(dim: int, count: int, points: int, device: torch.device) -> list[Row]:
+    """Time and memory of every form at update numbers from 1 to `count`, evenly spread over their logarithm.
+
+    Updates of the dense forms cost the same at every number, so theirs are timed at these numbers only.
+    """
+    generator = torch.Generator().manual_seed(0)
+    x, probe = torch.randn(dim, generator=generator).to(device), independent(1, dim, device, seed=1)[0]
+    forms: dict[str, InverseCorrelation] = {
+        "low-rank, at most 256 columns": LowRankInverseCorrelation(dim, DELTA, device=device),
+        "dense float16": DenseInverseCorrelation(dim, DELTA, dtype=torch.float16, device=device),
+        "dense float32": DenseInverseCorrelation(dim, DELTA, device=device),
+    }
+    stops = sorted({round(count ** (index / (points - 1))) for index in range(points)})
+    rows: list[Row] = []
+    for number in range(1, count + 1):
+        x = (x + 0.05 * torch.randn(dim, generator=generator).to(device)) / (1 + 0.05**2) ** 0.5  # as `drifting`
+        for name, P in forms.items():
+            if number not in stops and name.startswith("dense"):
+                continue
+            seconds = timed(partial(P.update, x), device)
+            if number in stops:
+                apply_seconds = timed(partial(P.apply, probe), device)
+                row: Row = {"dim": dim, "form": name, "updates": number, "update_ms": 1e3 * seconds}
+                rows.append({**row, "apply_ms": 1e3 * apply_seconds, "bytes": state_bytes(P)})
+    return rows
+
+
+def plot_growth(rows: list[Row], path: Path) -> None:
+    import matplotlib
+
+    matplotlib.use("Agg")
+    from matplotlib import pyplot as plt
+
+    figure, axes = plt.subplots(1, 3, figsize=(12, 3.6), constrained_layout=True)
+    for axis, (key, label) in zip(axes, GROWTH_PANELS.items(), strict=True):
+        for name in dict.fromkeys(row["form"] for row in rows):
+            own = [row for row in rows if row["form"] == name]
+            factor = 2**-20 if key == "bytes" else 1.0
+            axis.plot([row["updates"] for row in own], [factor * row[key] for row in own], ".-", label=name)
+        axis.set(xscale="log", yscale="log", xlabel="updates", ylabel=label)
+        axis.grid(alpha=0.3)
+    axes[0].legend(fontsize=8)
+    figure.suptitle(f"Inverse correlation matrix P, p = {rows[0]['dim']}")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    figure.savefig(path, dpi=130)
+    plt.close(figure)
+
+
+GROWTH_PANELS = {"update_ms": "one update, ms", "apply_ms": "one product g P, ms", "bytes": "memory, MiB"}
 COST_COLUMNS = {
     "dim": "p",
     "form": "form",
@@ -177,6 +227,7 @@ COST_COLUMNS = {
     "bytes": "bytes",
     "error": "error of P g",
 }
+COST_COLUMNS_OF_GROWTH = {key: value for key, value in COST_COLUMNS.items() if key != "error"}
 ACCURACY_COLUMNS = {
     "dim": "p",
     "stream": "inputs",
@@ -215,9 +266,18 @@ def main() -> None:
     parser.add_argument("--quick", action="store_true", help="small sizes: seconds instead of minutes")
     parser.add_argument("--device", default="cpu", help="torch device (default: cpu)")
     parser.add_argument("--output", type=Path, help="JSON file for the figures")
+    parser.add_argument("--growth", action="store_true", help="only time and memory over 1 to 5,000 updates, p = 8192")
+    parser.add_argument("--plot", type=Path, default=Path("docs/images/inverse_correlation.png"), help="of --growth")
     arguments = parser.parse_args()
     device = torch.device(arguments.device)
     quick = arguments.quick
+    if arguments.growth:
+        growth = measure_growth(512 if quick else 8192, 300 if quick else 5000, 10 if quick else 40, device)
+        plot_growth(growth, arguments.plot)
+        print_table(Console(width=110), "Growth with the updates", COST_COLUMNS_OF_GROWTH, growth)
+        if arguments.output:
+            arguments.output.write_text(json.dumps({"growth": growth}, indent=2) + "\n")
+        return
     costs = [row for dim in ((512,) if quick else (1792, 8192)) for row in measure_cost(dim, 125, device)]
     accuracies = measure_accuracy(512 if quick else 1792, (100, 200) if quick else (500, 1000), device)
     cases = [(256, 32, 1000)] if quick else [(512, 64, 4000), (1792, 256, 10000)]

@@ -2,6 +2,9 @@
 
     python benchmarks/lite_family.py tune     online step length of BGD and of RLS, the same grid for both
     python benchmarks/lite_family.py table    all seven family members
+    python benchmarks/lite_family.py boxes    estimators of boxes: scale search, ridge regression, IoU-Net
+
+--untrained takes the family without trained heads.
 
 Needs OTB sequences under the setting otb_path (or PYTRACKING_OTB_PATH); those that are there are used, unless
 --sequences names some. Results are kept below results/benchmarks and reused, so an interrupted run goes on where it
@@ -30,6 +33,9 @@ FAMILY = (
     *("dimp_lite", "dimp_lite_star", "bgd_dimp_lite"),
     *("bgd_dimp_lite_sm", "bgd_dimp_lite_mm", "bgd_dimp_lite_fm", "rls_dimp_lite"),
 )
+EMA_NAMES = ("_sm", "_mm", "_fm")
+UNTRAINED_FAMILY = tuple(name.replace("_lite", "_lite_untrained") for name in FAMILY)
+BOX_ESTIMATORS = ("dimp_lite_untrained", "dimp_lite_untrained_ridge", "dimp_lite", "dimp_lite_iounet")
 STEP_GRID = (1e-2, 3e-2, 1e-1, 3e-1, 1.0)
 LONG_VIDEO = 500  # frames
 
@@ -124,9 +130,9 @@ def report(title: str, scores: dict[str, Scores], dataset: SequenceList, folder:
     print(f"written: {folder / title}.md and .json")
 
 
-def tuning_groups(runs: range, results: Path) -> dict[str, list[Tracker]]:
+def tuning_groups(names: tuple[str, ...], runs: range, results: Path) -> dict[str, list[Tracker]]:
     groups: dict[str, list[Tracker]] = {}
-    for name in ("bgd_dimp_lite", "rls_dimp_lite"):
+    for name in names:
         for step_length in STEP_GRID:
             trackers = []
             for run in runs:
@@ -139,7 +145,8 @@ def tuning_groups(runs: range, results: Path) -> dict[str, list[Tracker]]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("task", choices=("tune", "table"))
+    parser.add_argument("task", choices=("tune", "table", "boxes"))
+    parser.add_argument("--untrained", action="store_true", help="the family without trained heads")
     parser.add_argument("--runs", type=int, default=3, help="seeds of each tracker (default: 3)")
     parser.add_argument("--threads", type=int, default=os.cpu_count() or 1, help="processes (default: one a core)")
     parser.add_argument("--dataset_name", default="otb", help="otb or demo (default: otb)")
@@ -147,14 +154,18 @@ def main() -> None:
     parser.add_argument("--results", type=Path, default=Path("results/benchmarks"), help="where results are kept")
     args = parser.parse_args()
     dataset = sequences(args.dataset_name, args.sequences)
+    family = UNTRAINED_FAMILY if args.untrained else FAMILY
     if args.task == "tune":
-        groups = tuning_groups(range(args.runs), args.results)
+        compared = tuple(name for name in family if name.startswith(("bgd", "rls")) and not name.endswith(EMA_NAMES))
+        groups = tuning_groups(compared, range(args.runs), args.results)
     else:
+        compared = BOX_ESTIMATORS if args.task == "boxes" else family
         groups = {
-            name: [Tracker("dimp", name, run, results_path=args.results) for run in range(args.runs)] for name in FAMILY
+            name: [Tracker("dimp", name, run, results_path=args.results) for run in range(args.runs)]
+            for name in compared
         }
     report(
-        f"lite_family_{args.task}_{args.dataset_name}",
+        f"lite_family_{args.task}_{args.dataset_name}{'_untrained' if args.untrained else ''}",
         run_and_score(groups, dataset, args.threads),
         dataset,
         args.results,

@@ -76,7 +76,7 @@ def measure(workers: int, jobs_each: int, parameters: str, sequences: SequenceLi
             jobs += [Job(sequence, tracker, store) for sequence in sequences]
         watch = Stopwatch(workers)
         engine = LocalEngine(workers, torch_threads=1)
-        engine.run(Dispatcher(jobs[: (jobs_each + 1) * workers], watch))
+        engine.run(Dispatcher([(job,) for job in jobs[: (jobs_each + 1) * workers]], watch))
         return watch.frames / (watch.end - watch.begin)
 
 

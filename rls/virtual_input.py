@@ -42,6 +42,32 @@ def conv_virtual_input(
     Raises:
         ValueError: if the two shapes do not fit, or kernel_size or stride is below 1.
     """
+    total = score_adjoint(feat, _sampled(feat, weight_map, kernel_size, stride), kernel_size)
+    return _scaled(total, feat, weight_map, stride, num_samples)
+
+
+def conv_virtual_input_and_adjoint(
+    feat: Tensor,  # (N, C, H, W)
+    weight_map: Tensor,  # (N, Ho, Wo)
+    score_map: Tensor,  # (N, Ho, Wo)
+    kernel_size: int,
+    stride: int = 1,
+    num_samples: Tensor | int | None = None,
+) -> tuple[Tensor, Tensor]:  # (C * kernel_size²,), (C, kernel_size, kernel_size)
+    """`conv_virtual_input` of the weight map and `score_adjoint` of the score map in one pass over the features.
+
+    A pass costs the reading of the features, which are far larger than the maps: two cost little more than one.
+
+    Raises:
+        ValueError: as `conv_virtual_input`.
+    """
+    sampled = _sampled(feat, weight_map, kernel_size, stride)
+    total, adjoint = score_adjoints(feat, torch.stack((sampled, score_map.to(sampled.dtype)), dim=1), kernel_size)
+    return _scaled(total, feat, weight_map, stride, num_samples), adjoint
+
+
+def _sampled(feat: Tensor, weight_map: Tensor, kernel_size: int, stride: int) -> Tensor:
+    """The weight map with zeros where no position is taken."""
     check_at_least_one("kernel_size", kernel_size)
     check_at_least_one("stride", stride)
     padding = kernel_size // 2
@@ -51,13 +77,20 @@ def conv_virtual_input(
             f"Shape mismatch: expected feat as (N, C, H, W) and weight_map as (N, H + {rows - feat.shape[-2]}, "
             f"W + {cols - feat.shape[-1]}), got {tuple(feat.shape)} and {tuple(weight_map.shape)}."
         )
-    if num_samples is None:
-        num_samples = weight_map.flatten(1).any(dim=1).sum().clamp_min(1)
+    if stride == 1:
+        return weight_map
     sampled = torch.zeros_like(weight_map)
     sampled[:, ::stride, ::stride] = weight_map[:, ::stride, ::stride]
+    return sampled
+
+
+def _scaled(total: Tensor, feat: Tensor, weight_map: Tensor, stride: int, num_samples: Tensor | int | None) -> Tensor:
+    """The sum over samples and positions, divided by the root of their number."""
+    if num_samples is None:
+        num_samples = weight_map.flatten(1).any(dim=1).sum().clamp_min(1)
+    rows, cols = weight_map.shape[-2:]
     positions = -(-rows // stride) * -(-cols // stride)
-    total = score_adjoint(feat, sampled, kernel_size).flatten()
-    return total / (torch.as_tensor(num_samples, dtype=feat.dtype, device=feat.device) * positions).sqrt()
+    return total.flatten() / (torch.as_tensor(num_samples, dtype=feat.dtype, device=feat.device) * positions).sqrt()
 
 
 def score_adjoint(
@@ -65,15 +98,27 @@ def score_adjoint(
     score_map: Tensor,  # (N, Ho, Wo)
     kernel_size: int,
 ) -> Tensor:  # (C, kernel_size, kernel_size)
-    """Adjoint of the correlation with one filter, zero-padded by kernel_size // 2: Σ_j Σ_k value_jk x_jk.
+    """Adjoint of the correlation with one filter, zero-padded by kernel_size // 2: Σ_j Σ_k value_jk x_jk."""
+    adjoint: Tensor = score_adjoints(feat, score_map[:, None], kernel_size)[0]
+    return adjoint
 
-    Unfolding the map, one channel, in place of the features, hundreds of channels, turns it into one matrix product a
+
+def score_adjoints(
+    feat: Tensor,  # (N, C, H, W)
+    score_maps: Tensor,  # (N, M, Ho, Wo)
+    kernel_size: int,
+) -> Tensor:  # (M, C, kernel_size, kernel_size)
+    """`score_adjoint` of M maps of each sample, in one pass over the features.
+
+    Unfolding the maps, in place of the features with their hundreds of channels, turns it into one matrix product a
     sample: on a CPU several times faster than the weight gradient of a convolution routine.
     """
+    count = score_maps.shape[1]
     reach = kernel_size - 1 - kernel_size // 2
-    taps = F.unfold(score_map[:, None].to(feat.dtype), kernel_size, padding=reach).flip(1)  # (N, k², H * W)
+    taps = F.unfold(score_maps.to(feat.dtype), kernel_size, padding=reach)  # (N, M * k², H * W)
+    taps = taps.view(len(feat), count, kernel_size**2, -1).flip(2).flatten(1, 2)
     total: Tensor = torch.bmm(feat.flatten(2), taps.mT).sum(dim=0)
-    return total.reshape(-1, kernel_size, kernel_size)
+    return total.reshape(-1, count, kernel_size, kernel_size).transpose(0, 1)
 
 
 def conv_layer_virtual_input(

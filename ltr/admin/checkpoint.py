@@ -218,7 +218,7 @@ def _read_safetensors(path: Path) -> Checkpoint:
 
 
 def _write_safetensors(path: Path, checkpoint: Checkpoint) -> None:
-    from safetensors.torch import save_file
+    from safetensors.torch import save
 
     info = dict(checkpoint.info)
     metadata = {"format": "pt"}
@@ -233,7 +233,8 @@ def _write_safetensors(path: Path, checkpoint: Checkpoint) -> None:
         ) from error
     if checkpoint.architecture is not None:
         metadata["architecture"] = checkpoint.architecture
-    save_file(checkpoint.state_dict, path, metadata)
+    # save_file would make a file that its owner alone may read.
+    path.write_bytes(save(checkpoint.state_dict, metadata))
 
 
 def _write_torch_file(path: Path, checkpoint: Checkpoint) -> None:

@@ -1,5 +1,6 @@
 """Networks from files: architectures are looked up by name among ours, whatever module a file names."""
 
+import hashlib
 import importlib
 import re
 from collections import defaultdict
@@ -9,7 +10,7 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from ltr.admin.checkpoint import CheckpointError, read_checkpoint
+from ltr.admin.checkpoint import Checkpoint, CheckpointError, read_checkpoint
 
 # Constructor functions that network files may ask for: "module:function", imported when needed.
 ARCHITECTURES = {
@@ -19,6 +20,8 @@ ARCHITECTURES = {
     "mdnet": "ltr.models.tracking.mdnet:mdnet",
     "mdnet_lite0": "ltr.models.tracking.mdnet:mdnet_lite0",
 }
+
+BACKBONE_PREFIX = "feature_extractor."  # of the backbone's keys in a state dict
 
 _EPOCH_FILE = re.compile(r"(?P<net>.+)_ep(?P<epoch>\d+)\.(safetensors|pth\.tar|pth)")
 
@@ -40,6 +43,8 @@ def load_network(
         kwargs: override the constructor arguments in the file. Of those, `backbone_pretrained` counts as False,
             because the file holds the backbone's weights.
 
+    A file of heads alone (`ltr.admin.export_heads`) gets its backbone from the constructor.
+
     Returns:
         The network, and the file's content: "net" (state dict), "constructor" and the training's other entries, all
         tensors and plain values.
@@ -54,15 +59,18 @@ def load_network(
             f"{content.path} holds weights without an architecture; give constructor_fun_name=, "
             f"one of {', '.join(ARCHITECTURES)}."
         )
-    arguments = content.kwargs | ({"backbone_pretrained": False} if "backbone_pretrained" in content.kwargs else {})
+    heads_only = "backbone_sha256" in content.info
+    replaced = "backbone_pretrained" in content.kwargs and not heads_only
+    arguments = content.kwargs | ({"backbone_pretrained": False} if replaced else {})
     try:
         net = _build(_constructor(name, constructor_module), name, content.args, arguments | kwargs)
     except CheckpointError as error:
         raise CheckpointError(f"{content.path}: {error}") from error
+    state_dict = _with_backbone(content, net) if heads_only else content.state_dict
     try:
-        net.load_state_dict(content.state_dict, strict=True)
+        net.load_state_dict(state_dict, strict=True)
     except RuntimeError as error:
-        report = mismatch_report(net.state_dict(), content.state_dict) or f"\n{error}"
+        report = mismatch_report(net.state_dict(), state_dict) or f"\n{error}"
         raise CheckpointError(f"{content.path} does not fit the network {name}:{report}") from None
     return net, content.as_dict()
 
@@ -94,6 +102,14 @@ def find_checkpoint(network_dir: str | Path | None = None, checkpoint: int | str
     return _epoch_file(folder, checkpoint)
 
 
+def backbone_digest(state_dict: Mapping[str, Tensor]) -> str:
+    """SHA-256 over the backbone's tensors."""
+    digest = hashlib.sha256()
+    for key in sorted(key for key in state_dict if key.startswith(BACKBONE_PREFIX)):
+        digest.update(key.encode() + state_dict[key].detach().cpu().contiguous().numpy().tobytes())
+    return digest.hexdigest()
+
+
 def mismatch_report(expected: Mapping[str, Tensor], found: Mapping[str, Tensor]) -> str:
     """Missing keys, unexpected keys and differing shapes, counted and grouped by module; empty when all agree."""
     other_shape = [
@@ -106,6 +122,17 @@ def mismatch_report(expected: Mapping[str, Tensor], found: Mapping[str, Tensor])
         + _grouped("unknown to the network", [key for key in found if key not in expected])
         + _grouped("of another shape", other_shape)
     )
+
+
+def _with_backbone(content: Checkpoint, net: nn.Module) -> dict[str, Tensor]:
+    """State dict of a file without backbone, completed by the network's own."""
+    own = net.state_dict()
+    if backbone_digest(own) != content.info["backbone_sha256"]:
+        raise CheckpointError(
+            f"{content.path} holds heads that were trained on other backbone weights than those of this installation; "
+            "install the version of the backbone's package that setup asks for"
+        )
+    return {key: value for key, value in own.items() if key.startswith(BACKBONE_PREFIX)} | content.state_dict
 
 
 def _grouped(title: str, entries: Iterable[str], max_groups: int = 8, max_entries: int = 3) -> str:

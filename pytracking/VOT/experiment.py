@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from pytracking.evaluation.claims import ClaimedError, claim
+from ltr.admin.claims import ClaimedError, claim
 from pytracking.evaluation.data import Sequence
 from pytracking.evaluation.results import ResultStore
 from pytracking.evaluation.tracker import Tracker, clock, network_files

@@ -184,7 +184,11 @@ POST = rectangle("brick.png", 300, 40, 40, 400, (1.15, 0.80, 0.62))
 
 def _cat_grass() -> Scene:
     return Scene(
-        "cat_grass", 220, (400, 300), ("translation", "scale"), Background("grass.png", 1.25, (0.80, 1.02, 0.55)),
+        "cat_grass",
+        220,
+        (400, 300),
+        ("translation", "scale"),
+        Background("grass.png", 1.25, (0.80, 1.02, 0.55)),
         Sprite(
             CAT,
             x=curve((0, -140), (60, 30), (130, 160), (219, -30), waves=[(6, 47, 0.1)]),
@@ -202,7 +206,11 @@ def _cat_grass() -> Scene:
 
 def _rocket_stars() -> Scene:
     return Scene(
-        "rocket_stars", 220, (360, 360), ("rotation", "translation"), Background("hubble_deep_field.jpg", 0.8),
+        "rocket_stars",
+        220,
+        (360, 360),
+        ("rotation", "translation"),
+        Background("hubble_deep_field.jpg", 0.8),
         Sprite(
             ROCKET,
             x=curve((0, -90), (60, -20), (110, 80), (165, 60), (219, -60)),
@@ -223,7 +231,11 @@ def _rocket_stars() -> Scene:
 
 def _patch_rush() -> Scene:
     return Scene(
-        "patch_rush", 220, (400, 300), ("fast motion", "blur", "rotation"), Background("motorcycle_left.png", 0.8),
+        "patch_rush",
+        220,
+        (400, 300),
+        ("fast motion", "blur", "rotation"),
+        Background("motorcycle_left.png", 0.8),
         Sprite(
             PATCH,
             x=still(0, waves=[(112, 91, 0.05), (14, 31, 0.4)]),
@@ -244,7 +256,10 @@ def _patch_rush() -> Scene:
 
 def _shuttle_dusk() -> Scene:
     return Scene(
-        "shuttle_dusk", 220, (400, 300), ("light", "translation", "scale"),
+        "shuttle_dusk",
+        220,
+        (400, 300),
+        ("light", "translation", "scale"),
         Background("rocket.jpg", 0.95, (1.2, 1.2, 1.2)),
         Sprite(
             SHUTTLE,
@@ -266,7 +281,10 @@ def _shuttle_dusk() -> Scene:
 
 def _coin_crowd() -> Scene:
     loops = (  # center x, y, amplitude x, y, phase
-        (-85, -30, 70, 60, 0.0), (60, -70, 55, 45, 0.3), (-20, 75, 80, 40, 0.55), (90, 45, 50, 60, 0.8),
+        (-85, -30, 70, 60, 0.0),
+        (60, -70, 55, 45, 0.3),
+        (-20, 75, 80, 40, 0.55),
+        (90, 45, 50, 60, 0.8),
         (0, 0, 95, 70, 0.15),
     )
     crowd = tuple(
@@ -280,7 +298,10 @@ def _coin_crowd() -> Scene:
         for i, (cutout, (x, y, dx, dy, phase)) in enumerate(zip(OTHER_COINS, loops, strict=True))
     )
     return Scene(
-        "coin_crowd", 240, (400, 300), ("distractors", "occlusion", "rotation"),
+        "coin_crowd",
+        240,
+        (400, 300),
+        ("distractors", "occlusion", "rotation"),
         Background("gravel.png", 0.9, (0.75, 0.68, 0.60)),
         Sprite(
             COIN,
@@ -298,7 +319,10 @@ def _coin_crowd() -> Scene:
 
 def _cameraman_walls() -> Scene:
     return Scene(
-        "cameraman_walls", 240, (480, 270), ("occlusion", "translation"),
+        "cameraman_walls",
+        240,
+        (480, 270),
+        ("occlusion", "translation"),
         Background("grass.png", 1.5, (0.70, 0.85, 0.55)),
         Sprite(
             CAMERAMAN,
@@ -323,12 +347,21 @@ def _cameraman_walls() -> Scene:
 
 def _headlight_pan() -> Scene:
     return Scene(
-        "headlight_pan", 220, (480, 360), ("camera motion", "scale", "out of view", "blur"),
+        "headlight_pan",
+        220,
+        (480, 360),
+        ("camera motion", "scale", "out of view", "blur"),
         Background("motorcycle_left.png"),
         Sprite(HEADLIGHT, pinned=True),
         camera=Camera(
             x=curve(
-                (0, 95), (60, 150), (95, 165), (135, -75), (148, -75), (185, 150), (219, 80),
+                (0, 95),
+                (60, 150),
+                (95, 165),
+                (135, -75),
+                (148, -75),
+                (185, 150),
+                (219, 80),
                 waves=[(4, 38, 0), (1.5, 11, 0)],
             ),
             y=curve((0, -45), (60, -80), (110, -70), (170, -70), (219, -35), waves=[(3, 31, 0.2), (1.5, 9, 0.5)]),
@@ -344,7 +377,11 @@ def _headlight_pan() -> Scene:
 
 def _coffee_twins() -> Scene:
     return Scene(
-        "coffee_twins", 220, (400, 300), ("distractors", "occlusion"), Background("ihc.png", 0.95),
+        "coffee_twins",
+        220,
+        (400, 300),
+        ("distractors", "occlusion"),
+        Background("ihc.png", 0.95),
         Sprite(
             COFFEE,
             x=curve((0, -110), (70, -10), (140, 110), (219, -60), waves=[(5, 45, 0)]),
@@ -392,7 +429,10 @@ def _portrait_return() -> Scene:
     walk_y = ((34, 190, 0.1), (12, 71, 0.4))
     nod = ((5, 83, 0.0),)
     return Scene(
-        "portrait_return", 1600, (320, 240), ("return", "rotation", "light", "distractors"),
+        "portrait_return",
+        1600,
+        (320, 240),
+        ("return", "rotation", "light", "distractors"),
         Background("brick.png", 0.8, (0.95, 0.75, 0.62)),
         Sprite(
             PORTRAIT,
@@ -431,6 +471,13 @@ def _portrait_return() -> Scene:
 
 
 SCENES: tuple[Scene, ...] = (
-    _cat_grass(), _rocket_stars(), _patch_rush(), _shuttle_dusk(), _coin_crowd(), _cameraman_walls(), _headlight_pan(),
-    _coffee_twins(), _portrait_return(),
+    _cat_grass(),
+    _rocket_stars(),
+    _patch_rush(),
+    _shuttle_dusk(),
+    _coin_crowd(),
+    _cameraman_walls(),
+    _headlight_pan(),
+    _coffee_twins(),
+    _portrait_return(),
 )

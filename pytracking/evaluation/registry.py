@@ -1,10 +1,11 @@
 """Which trackers and parameter files there are, found by looking at folders: nothing of them is imported."""
 
-import ast
-import importlib.util
 from pathlib import Path
 
+from ltr.admin.packages import package_folders, summary
 from pytracking.utils.errors import unknown_name
+
+__all__ = ["find_parameters", "find_tracker", "list_parameters", "list_trackers", "package_folders", "summary"]
 
 TRACKERS = "pytracking.tracker"
 PARAMETERS = "pytracking.parameter"
@@ -36,15 +37,3 @@ def find_tracker(name: str, package: str = TRACKERS) -> str:
     if name not in known:
         raise unknown_name("tracker", name, known)
     return f"{package}.{name}"
-
-
-def summary(path: Path) -> str:
-    """First line of a Python file's docstring."""
-    docstring = ast.get_docstring(ast.parse(path.read_text(encoding="utf-8")))
-    return docstring.splitlines()[0] if docstring else ""
-
-
-def package_folders(package: str) -> list[Path]:
-    """Folders of a package, found without importing it."""
-    spec = importlib.util.find_spec(package)
-    return [Path(folder) for folder in (spec.submodule_search_locations or [])] if spec else []

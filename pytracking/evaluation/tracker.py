@@ -17,6 +17,7 @@ import numpy as np
 from pytracking.evaluation import registry
 from pytracking.evaluation.data import Sequence
 from pytracking.evaluation.environment import env_settings
+from pytracking.evaluation.prefetch import ReadAhead
 from pytracking.utils.errors import InputError
 from pytracking.utils.image import read_image
 from pytracking.utils.memory import PeakMemory
@@ -139,14 +140,18 @@ class Tracker:
         params: Any = self.get_parameters()
         if debug is not None:
             params.debug = int(debug)
-        tracker = self.create_tracker(params)
-        seed = self.sequence_seed(seq.name)
-        seed_everything(seed)
-        tracker.seed(seed)
-        with network_files():
-            tracker.initialize_features()
+        seed_everything(self.sequence_seed(seq.name))
+        tracker = self.start(seq.name, params)
         with self._view(tracker, seq, int(params.get("debug", 0)), visdom_info) as view:
             return _track(tracker, seq, on_frame, view)
+
+    def start(self, sequence_name: str, params: TypedParams | TrackerParams) -> BaseTracker:
+        """New tracker object with the seed of a sequence and its network loaded. Raises InputError for bad networks."""
+        tracker = self.create_tracker(params)
+        tracker.seed(self.sequence_seed(sequence_name))
+        with network_files():
+            tracker.initialize_features()
+        return tracker
 
     @contextlib.contextmanager
     def _view(
@@ -210,36 +215,70 @@ def network_files() -> Iterator[None]:
 
 
 def _track(tracker: BaseTracker, seq: Sequence, on_frame: OnFrame | None, view: LiveView | None) -> Output:
-    output: Output = {"target_bbox": [], "time": [], "object_presence_score": [], "flag": [], "peak_memory": []}
+    output = new_output()
     memory = PeakMemory(getattr(tracker, "device", None))
     init_info = seq.init_info()
     result: dict[str, Any] = {}
-    for index, path in enumerate(seq.frames):
-        try:
-            image = read_image(path)
-            start = clock(tracker)
-            if index == 0:
-                first = {"target_bbox": init_info["init_bbox"], "object_presence_score": 1.0, "flag": "init"}
-                result = first | (tracker.initialize(image, init_info) or {})
-            else:
-                result = tracker.track(image, {"previous_output": result})
-            seconds = clock(tracker) - start
-            _append(output, result, seconds)
-        except InputError as error:
-            raise InputError(f"{seq}, frame {index + 1} of {len(seq)}: {error}") from error
-        except Exception as error:
-            error.add_note(f"in frame {index + 1} of {len(seq)} of {seq}: {path}")
-            raise
-        if (peak := memory.bytes()) is not None:
-            output["peak_memory"].append(peak)
-        if view is not None:
-            view.frame(index + 1, image, result)
-        if on_frame is not None:
-            on_frame(index + 1, len(seq))
+    with ReadAhead(seq.frames, read_image) as images:
+        for index in range(len(seq)):
+            with in_frame(seq, index):
+                image = next(images)
+                start = clock(tracker)
+                if index == 0:
+                    result = first_result(init_info) | (tracker.initialize(image, init_info) or {})
+                else:
+                    result = tracker.track(image, {"previous_output": result})
+                append_result(output, result, clock(tracker) - start, memory.bytes())
+            if view is not None:
+                view.frame(index + 1, image, result)
+            if on_frame is not None:
+                on_frame(index + 1, len(seq))
+    return finish_output(output)
+
+
+def new_output() -> Output:
+    """Empty lists."""
+    return {"target_bbox": [], "time": [], "object_presence_score": [], "flag": [], "peak_memory": []}
+
+
+def first_result(init_info: dict[str, Any]) -> dict[str, Any]:
+    """What is known of the first frame unless the tracker says otherwise."""
+    return {"target_bbox": init_info["init_bbox"], "object_presence_score": 1.0, "flag": "init"}
+
+
+def append_result(output: Output, result: dict[str, Any], seconds: float, peak_memory: int | None) -> None:
+    """Add what a tracker returned for a frame. Raises RuntimeError for a box that is none."""
+    box = [float(value) for value in result["target_bbox"]]
+    if len(box) != 4 or not np.isfinite(box).all():
+        raise RuntimeError(f"expected a box of four finite numbers from the tracker, found {box}")
+    output["target_bbox"].append(box)
+    output["time"].append(seconds)
+    if result.get("object_presence_score") is not None:
+        output["object_presence_score"].append(float(result["object_presence_score"]))
+    if result.get("flag") is not None:
+        output["flag"].append(str(result["flag"]))
+    if peak_memory is not None:
+        output["peak_memory"].append(peak_memory)
+
+
+def finish_output(output: Output) -> Output:
+    """The lists of all frames; those that the tracker does not report are emptied of the first frame's default."""
     for key in ("object_presence_score", "flag"):
-        if len(output[key]) != len(seq):  # the tracker does not report it: the first frame's default says nothing
+        if len(output[key]) != len(output["target_bbox"]):
             output[key] = []
     return output
+
+
+@contextlib.contextmanager
+def in_frame(seq: Sequence, index: int) -> Iterator[None]:
+    """Errors meanwhile name the frame in which they happened."""
+    try:
+        yield
+    except InputError as error:
+        raise InputError(f"{seq}, frame {index + 1} of {len(seq)}: {error}") from error
+    except Exception as error:
+        error.add_note(f"in frame {index + 1} of {len(seq)} of {seq}: {seq.frames[index]}")
+        raise
 
 
 def clock(tracker: BaseTracker) -> float:
@@ -250,15 +289,3 @@ def clock(tracker: BaseTracker) -> float:
 
         torch.accelerator.synchronize(device)
     return perf_counter()
-
-
-def _append(output: Output, result: dict[str, Any], seconds: float) -> None:
-    box = [float(value) for value in result["target_bbox"]]
-    if len(box) != 4 or not np.isfinite(box).all():
-        raise RuntimeError(f"expected a box of four finite numbers from the tracker, found {box}")
-    output["target_bbox"].append(box)
-    output["time"].append(seconds)
-    if result.get("object_presence_score") is not None:
-        output["object_presence_score"].append(float(result["object_presence_score"]))
-    if result.get("flag") is not None:
-        output["flag"].append(str(result["flag"]))

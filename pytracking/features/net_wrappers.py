@@ -15,7 +15,7 @@ class NetWithBackbone:
     """A network named by a checkpoint (`net_path`) or built by name on embedded weights (`architecture`).
 
     Making one is free: nothing is read before `initialize(device)`, and a process reads each network once.
-    A relative `net_path` is looked for in the folders of the setting `network_path`.
+    A relative `net_path` is looked for in the folders of the setting `network_path`, then among the packaged networks.
     """
 
     def __init__(
@@ -41,6 +41,7 @@ class NetWithBackbone:
         self.net_kwargs = net_kwargs
         self.mean, self.std = mean, std
         self.net: Any = None
+        self._loaded: tuple[str, str] | None = None  # device and dtype
         if initialize:
             self.initialize("cuda" if use_gpu else "cpu")
 
@@ -57,16 +58,22 @@ class NetWithBackbone:
 
         return file_sha256(_find_network(self.net_path))
 
-    def initialize(self, device: torch.device | str) -> None:
-        """Load the network onto a device, in evaluation mode and without gradients to its parameters."""
-        if self.net is None or next(self.net.parameters()).device != _as_device(device):
+    def initialize(self, device: torch.device | str, dtype: str = "float32") -> None:
+        """Load the network onto a device, in evaluation mode and without gradients to its parameters.
+
+        `dtype` is that of the layers in front of the target filter and of the boxes' regression: "float32", "bfloat16",
+        or on a GPU "float16". Raises InputError where the device does not compute in it.
+        """
+        wanted = (str(_as_device(device)), dtype)
+        if self.net is None or self._loaded not in (None, wanted):  # None: a network that the caller put in place
             kwargs = tuple(sorted(self.net_kwargs.items()))
             path = None if self.net_path is None else str(_find_network(self.net_path))
-            self.net = _load(path, self.architecture, kwargs, str(device))
+            self.net = _load(path, self.architecture, kwargs, *wanted)
+            self._loaded = wanted
 
-    def extract_backbone(self, images: Tensor) -> dict[str, Tensor]:  # (N, 3, H, W) RGB 0..255
-        """Backbone features of the images, by layer name."""
-        return self.net.extract_backbone_features(self.preprocess_image(images))
+    def extract_backbone(self, images: Tensor, layers: tuple[str, ...] | None = None) -> dict[str, Tensor]:
+        """Backbone features of images (N, 3, H, W) RGB 0..255, by layer name; None: the layers that the heads need."""
+        return self.net.extract_backbone_features(self.preprocess_image(images), layers)
 
     def preprocess_image(self, images: Tensor) -> Tensor:
         """(image / 255 - mean) / std per channel."""
@@ -83,25 +90,36 @@ class NetWithBackbone:
 
 
 @functools.lru_cache(maxsize=4)
-def _load(path: str | None, architecture: str | None, kwargs: tuple[tuple[str, Any], ...], device: str) -> nn.Module:
+def _load(
+    path: str | None, architecture: str | None, kwargs: tuple[tuple[str, Any], ...], device: str, dtype: str
+) -> nn.Module:
     from ltr.admin.loading import build_network, load_network
+    from ltr.models.layers.fused_convolution import fuse_convolutions
+    from ltr.models.layers.precision import compute_in
 
     if path is None:
         net = build_network(str(architecture), **dict(kwargs))
     else:
         net, _ = load_network(path, **dict(kwargs))
     inference: nn.Module = net.eval().for_inference()  # type: ignore[operator]  # every network here has it
+    if dtype != "float32":
+        for part in inference.low_precision_parts():  # type: ignore[operator]
+            compute_in(part, dtype, device)
+    if device == "cpu":
+        return fuse_convolutions(inference)
     return inference.to(device)
 
 
 def _find_network(net_path: str) -> Path:
-    """File of a network, looked for in the folders of the setting `network_path` unless the path is absolute."""
+    """File of a network, looked for in the folders of `network_path` and the package unless the path is absolute."""
     from ltr.admin.checkpoint import conversion_of
+    from ltr.weights import FOLDER
     from pytracking.evaluation.environment import env_settings
 
     path = Path(net_path).expanduser()
     folders = env_settings().network_path
     candidates = [Path(folder) / path for folder in ([folders] if isinstance(folders, (str, Path)) else folders)]
+    candidates.append(FOLDER / path)
     if path.is_absolute():
         candidates = [path]
     # Where none exists the loader reports the first one, with where to get the file.

@@ -6,6 +6,7 @@ with which the published networks were evaluated; the later version makes even c
 
 from dataclasses import dataclass
 
+import cv2
 import numpy as np
 import torch
 import torch.nn.functional as F
@@ -78,23 +79,31 @@ def sample_patch(
 ) -> tuple[Tensor, Array]:  # (1, 3, *output_sz) float 0..255; (4,) y1, x1, y2, x2
     """Crop around a position, resized bilinearly; beyond the border the image's edge is repeated."""
     geometry = crop_geometry(np.array(image.shape[:2]), pos, sample_sz, output_sz, border_mode, max_scale_change)
-    patch = torch.from_numpy(_take(image, geometry)).to(device).permute(2, 0, 1)[None].float()
+    patch = _upload(torch.from_numpy(_take(image, geometry)), torch.device(device)).permute(2, 0, 1)[None].float()
     if output_sz is not None and patch.shape[-2:] != output_sz:
         patch = F.interpolate(patch, output_sz, mode="bilinear", align_corners=False)
     return patch, geometry.coords
 
 
+def _upload(pixels: Tensor, device: torch.device) -> Tensor:
+    """The uint8 pixels on the device; a GPU takes them from pinned memory while the program goes on."""
+    if device.type != "cuda":
+        return pixels.to(device)
+    return pixels.pin_memory().to(device, non_blocking=True)
+
+
 def _take(image: Array, geometry: CropGeometry) -> Array:
     step, (y1, x1), (y2, x2) = geometry.step, geometry.top_left, geometry.bottom_right
-    oy, ox = geometry.offset
-    height, width = image.shape[:2]
-    rows, columns = oy + step * np.arange(y1, y2), ox + step * np.arange(x1, x2)
-    if rows[0] >= 0 and columns[0] >= 0 and rows[-1] < height and columns[-1] < width:
-        return np.ascontiguousarray(image[rows[0] : rows[-1] + 1 : step, columns[0] : columns[-1] + 1 : step])
-    # The last sample of the subsampled grid is what replicate padding repeats.
-    rows = np.clip(rows, oy, oy + (height - 1 - oy) // step * step)
-    columns = np.clip(columns, ox, ox + (width - 1 - ox) // step * step)
-    return np.take(np.take(image, rows, axis=0), columns, axis=1)
+    subsampled = image[geometry.offset[0] :: step, geometry.offset[1] :: step]  # its last samples are repeated
+    height, width = subsampled.shape[:2]
+    inside = subsampled[max(y1, 0) : max(y2, 0), max(x1, 0) : max(x2, 0)]
+    top, bottom, left, right = (int(max(extent, 0)) for extent in (-y1, y2 - height, -x1, x2 - width))
+    if not (top or bottom or left or right):
+        return np.ascontiguousarray(inside)
+    if inside.size:
+        return cv2.copyMakeBorder(np.ascontiguousarray(inside), top, bottom, left, right, cv2.BORDER_REPLICATE)
+    rows, columns = (np.clip(np.arange(low, high), 0, n - 1) for low, high, n in ((y1, y2, height), (x1, x2, width)))
+    return np.take(np.take(subsampled, rows, axis=0), columns, axis=1)
 
 
 def sample_position(coords: Array) -> Array:  # (4,) -> (2,) y, x

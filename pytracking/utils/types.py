@@ -1,9 +1,5 @@
 """Type names used throughout."""
 
-from typing import Any
+from ltr.data.types import Array, Image
 
-import numpy as np
-from numpy.typing import NDArray
-
-Array = NDArray[Any]
-Image = NDArray[np.uint8]
+__all__ = ["Array", "Image"]

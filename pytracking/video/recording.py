@@ -13,7 +13,8 @@ import re
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
-from pytracking.evaluation.results import ResultStore, describe_environment
+from ltr.admin.provenance import describe_environment
+from pytracking.evaluation.results import ResultStore
 from pytracking.utils.files import temporary_beside, write_atomic
 from pytracking.video.targets import Target, target_name
 

@@ -7,7 +7,13 @@ from hypothesis import strategies as st
 from torch.nn import functional as F
 
 from rls import oracle
-from rls.virtual_input import conv_layer_virtual_input, conv_virtual_input, linear_virtual_input, score_adjoint
+from rls.virtual_input import (
+    conv_layer_virtual_input,
+    conv_virtual_input,
+    conv_virtual_input_and_adjoint,
+    linear_virtual_input,
+    score_adjoint,
+)
 
 
 def test_linear_virtual_input_is_the_mean() -> None:
@@ -122,3 +128,17 @@ def test_layer_virtual_input_needs_samples_and_positions() -> None:
     for shape in [(0, 2, 5, 5), (1, 2, 2, 5), (2, 5, 5)]:
         with pytest.raises(ValueError, match="expected inputs as"):
             conv_layer_virtual_input(torch.zeros(shape), (3, 3))
+
+
+@pytest.mark.parametrize(("kernel_size", "stride"), [(4, 1), (4, 2), (3, 1)])
+def test_one_pass_gives_both_the_virtual_input_and_the_adjoint(kernel_size: int, stride: int) -> None:
+    torch.manual_seed(0)
+    feat = torch.randn(5, 7, 6, 8, dtype=torch.float64)
+    size = [extent + 2 * (kernel_size // 2) - kernel_size + 1 for extent in feat.shape[-2:]]
+    weight_map, score_map = torch.randn(2, 5, *size, dtype=torch.float64)
+    for count in (None, 3, torch.tensor(3)):
+        virtual_input, adjoint = conv_virtual_input_and_adjoint(feat, weight_map, score_map, kernel_size, stride, count)
+        torch.testing.assert_close(virtual_input, conv_virtual_input(feat, weight_map, kernel_size, stride, count))
+        torch.testing.assert_close(adjoint, score_adjoint(feat, score_map, kernel_size))
+    with pytest.raises(ValueError, match="Shape mismatch"):
+        conv_virtual_input_and_adjoint(feat, weight_map[:4], score_map, kernel_size)

@@ -51,8 +51,13 @@ class SameConv2d(nn.Conv2d):
         self.mirrored = not self.mirrored
         return self
 
+    @property
+    def is_plain(self) -> bool:
+        """Whether the padding of the base class is the right one."""
+        return self.mirrored or self.stride == (1, 1)
+
     def forward(self, x: Tensor) -> Tensor:
-        if self.mirrored or self.stride == (1, 1):
+        if self.is_plain:
             return super().forward(x)
         rows, columns = (self._missing(size) for size in x.shape[2:])
         padded = F.pad(x, (columns // 2, columns - columns // 2, rows // 2, rows - rows // 2))
@@ -79,16 +84,18 @@ class InvertedResidual(nn.Module):
         if self.expands:
             self._expand_conv = SameConv2d(in_channels, inner, 1)
             self._bn0 = _batch_norm(inner)
+            self._act0 = nn.ReLU6(inplace=True)
         self._depthwise_conv = SameConv2d(inner, inner, kernel_size, stride, groups=inner)
         self._bn1 = _batch_norm(inner)
+        self._act1 = nn.ReLU6(inplace=True)
         self._project_conv = SameConv2d(inner, out_channels, 1)
         self._bn2 = _batch_norm(out_channels)
 
     def forward(self, x: Tensor) -> Tensor:
         y = x
         if self.expands:
-            y = F.relu6(self._bn0(self._expand_conv(y)), inplace=True)
-        y = F.relu6(self._bn1(self._depthwise_conv(y)), inplace=True)
+            y = self._act0(self._bn0(self._expand_conv(y)))
+        y = self._act1(self._bn1(self._depthwise_conv(y)))
         y = self._bn2(self._project_conv(y))
         return y.add_(x) if self.skips else y
 
@@ -104,6 +111,7 @@ class EfficientNetLite0(Backbone):
         self.mirrored = False
         self._conv_stem = SameConv2d(3, 32, 3, stride=2)
         self._bn0 = _batch_norm(32)
+        self._act0 = nn.ReLU6(inplace=True)
         self._blocks = nn.ModuleList()
         channels = 32
         for stage in _STAGES:
@@ -115,13 +123,14 @@ class EfficientNetLite0(Backbone):
                 channels = stage.channels
         self._conv_head = SameConv2d(channels, 1280, 1)
         self._bn1 = _batch_norm(1280)
+        self._act1 = nn.ReLU6(inplace=True)
         self._fc = nn.Linear(1280, num_classes)
 
     def forward(self, image: Tensor, output_layers: Sequence[str] = ("fc",)) -> dict[str, Tensor]:
         """Feature maps of images (N, 3, H, W), by name, e.g. `net(image, ("layer2", "layer3"))`."""
         deepest = self.layer_names[self._deepest(output_layers)]
         x = image.flip(2, 3) if self.mirrored else image
-        x = F.relu6(self._bn0(self._conv_stem(x)), inplace=True)
+        x = self._act0(self._bn0(self._conv_stem(x)))
         features = {"conv1": x}
         for i, block in enumerate(self._blocks):
             if deepest in features:
@@ -132,7 +141,7 @@ class EfficientNetLite0(Backbone):
         if self.mirrored:
             features = {name: features[name].flip(2, 3) for name in output_layers if name in features}
         if deepest == "fc":
-            x = F.relu6(self._bn1(self._conv_head(x)), inplace=True)
+            x = self._act1(self._bn1(self._conv_head(x)))
             features["fc"] = self._fc(F.dropout(x.mean(dim=(2, 3)), 0.2, self.training))
         return {name: features[name] for name in output_layers}
 

@@ -10,9 +10,37 @@ import torchvision.models.resnet as tv
 from torch import Tensor, nn
 
 from ltr.models.backbone.base import Backbone
+from ltr.models.layers.fused_convolution import FusedConv2d, fuse_convolutions
 
-BasicBlock = tv.BasicBlock
-Bottleneck = tv.Bottleneck
+
+class FusedResidual(nn.Module):
+    """Residual block of fused convolutions; the last one adds the skip."""
+
+    def __init__(self, convs: Sequence[nn.Conv2d], downsample: nn.Module | None) -> None:
+        super().__init__()
+        self.convs = nn.ModuleList([FusedConv2d(conv, nn.ReLU) for conv in convs])
+        self.downsample = nn.Identity() if downsample is None else fuse_convolutions(downsample)
+
+    def forward(self, x: Tensor) -> Tensor:
+        skip = self.downsample(x)
+        for conv in list(self.convs)[:-1]:
+            x = conv(x)
+        result: Tensor = self.convs[-1](x, skip)
+        return result
+
+
+class BasicBlock(tv.BasicBlock):
+    """torchvision's block, which knows its fused form once the batch norms are folded."""
+
+    def fused(self) -> FusedResidual:
+        return FusedResidual((self.conv1, self.conv2), self.downsample)
+
+
+class Bottleneck(tv.Bottleneck):
+    """torchvision's block, which knows its fused form once the batch norms are folded."""
+
+    def fused(self) -> FusedResidual:
+        return FusedResidual((self.conv1, self.conv2, self.conv3), self.downsample)
 
 
 class ResNet(Backbone, tv.ResNet):

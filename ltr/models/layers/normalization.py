@@ -1,5 +1,6 @@
 """Normalization of feature maps."""
 
+import torch
 from torch import Tensor, nn
 
 
@@ -17,9 +18,10 @@ class InstanceL2Norm(nn.Module):
         self.scale = scale
 
     def forward(self, x: Tensor) -> Tensor:  # (N, C, H, W)
-        square = x.square().sum(dim=(1, 2, 3), keepdim=True) + self.eps
+        exact = x.to(torch.promote_types(x.dtype, torch.float32))  # a sum of squares overflows in float16
+        square = exact.square().sum(dim=(1, 2, 3), keepdim=True) + self.eps
         target = self.scale**2 * (x.shape[1:].numel() if self.size_average else 1)
-        return x * (target / square).sqrt()
+        return (exact * (target / square).sqrt()).to(x.dtype)
 
     def extra_repr(self) -> str:
         return f"size_average={self.size_average}, eps={self.eps}, scale={self.scale:.4g}"

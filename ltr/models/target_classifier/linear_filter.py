@@ -64,8 +64,20 @@ class LinearFilter(nn.Module):
             self.extract_classification_feat(feat.flatten(0, 1)).unflatten(0, feat.shape[:2])
             for feat in (train_feat, test_feat)
         )
-        scores = []
-        for s in range(train.shape[1]):
-            _, iterates, _ = self.get_filter(train[:, s], train_bb[:, s], compute_losses=False)
-            scores.append([self.classify(weights, test[:, s]) for weights in iterates])
-        return [torch.stack(of_iterate, dim=1) for of_iterate in zip(*scores, strict=True)]
+        # The step length divides sums of squares by each other, for which the numbers of mixed precision are too short.
+        with torch.autocast(train.device.type, enabled=False):
+            train, test = (feat.to(torch.promote_types(feat.dtype, torch.float32)) for feat in (train, test))
+            start = torch.stack([self.filter_initializer(train[:, s], train_bb[:, s]) for s in range(train.shape[1])])
+            # The sequences differ in nothing but their numbers: one batched call in place of a loop.
+            scores = torch.vmap(self._iterate_scores, in_dims=(0, 1, 1, 1), out_dims=2)(start, train, train_bb, test)
+        return list(scores)
+
+    def _iterate_scores(
+        self,
+        weights: Tensor,  # (1, C, k, k)
+        train: Tensor,  # (I, C, H, W)
+        train_bb: Tensor,  # (I, 4)
+        test: Tensor,  # (J, C, H, W)
+    ) -> Tensor:  # (iterates, J, H', W')
+        _, iterates, _ = self.filter_optimizer(weights, feat=train, bb=train_bb, compute_losses=False)
+        return torch.stack([self.classify(iterate, test) for iterate in iterates])

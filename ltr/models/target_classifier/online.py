@@ -13,7 +13,7 @@ from torch import Tensor
 from rls.base import InverseCorrelation
 from rls.checks import check_choice
 from rls.inverse_correlation import make_inverse_correlation
-from rls.virtual_input import conv_virtual_input
+from rls.virtual_input import conv_virtual_input, conv_virtual_input_and_adjoint
 
 if TYPE_CHECKING:
     from ltr.models.target_classifier.optimizer import DiMPSteepestDescentGN, FilterLoss, Optimized
@@ -63,8 +63,9 @@ class BatchGradientDescent:
         for iteration in range(num_iter):
             scores = loss.scores(weights)
             if iteration == 0:
-                self._begin(loss, weights, scores, sample_weight)
-            gradient = loss.gradient(weights, scores)
+                gradient = self._first_gradient(loss, weights, scores, sample_weight)
+            else:
+                gradient = loss.gradient(weights, scores)
             direction = self._precondition(gradient)
             if compute_losses:
                 losses.append(loss.value(weights, scores))
@@ -80,6 +81,13 @@ class BatchGradientDescent:
         return weights, iterates, losses
 
     __call__ = update
+
+    def _first_gradient(
+        self, loss: FilterLoss, weights: Tensor, scores: Tensor, sample_weight: Tensor | None
+    ) -> Tensor:
+        """What happens once in a call, and the gradient of the first step."""
+        self._begin(loss, weights, scores, sample_weight)
+        return loss.gradient(weights, scores)
 
     def _begin(self, loss: FilterLoss, weights: Tensor, scores: Tensor, sample_weight: Tensor | None) -> None:
         """What happens once in a call, before the first step."""
@@ -129,14 +137,29 @@ class RLSBatchGradientDescent(BatchGradientDescent):
         if self.P is not None:
             self.P.reset()
 
-    def _begin(self, loss: FilterLoss, weights: Tensor, scores: Tensor, sample_weight: Tensor | None) -> None:
-        num_samples = len(loss.feat) if sample_weight is None else int(torch.count_nonzero(sample_weight))
-        virtual_input = conv_virtual_input(
-            loss.feat, loss.slope(scores), weights.shape[-1], self.virtual_input_stride, num_samples
+    def _first_gradient(
+        self, loss: FilterLoss, weights: Tensor, scores: Tensor, sample_weight: Tensor | None
+    ) -> Tensor:
+        # Gradient and virtual input are sums over the same features, read once for both.
+        slope = loss.slope(scores)
+        maps = (slope, slope * loss.residual(scores))
+        virtual_input, adjoint = conv_virtual_input_and_adjoint(
+            loss.feat, *maps, weights.shape[-1], self.virtual_input_stride, _count(loss, sample_weight)
         )
+        self._take_in(virtual_input)
+        return adjoint[None] + loss.reg * weights
+
+    def _begin(self, loss: FilterLoss, weights: Tensor, scores: Tensor, sample_weight: Tensor | None) -> None:
+        count = _count(loss, sample_weight)
+        slope, size = loss.slope(scores), weights.shape[-1]
+        self._take_in(conv_virtual_input(loss.feat, slope, size, self.virtual_input_stride, count))
+
+    def _take_in(self, virtual_input: Tensor) -> None:
+        """Update P."""
+        device = virtual_input.device
         if self.P is None:
             self.P = make_inverse_correlation(
-                self.estimator, weights.numel(), self.delta, self.beta, self.max_rank, self.dtype, weights.device
+                self.estimator, len(virtual_input), self.delta, self.beta, self.max_rank, self.dtype, device
             )
         self.P.update(virtual_input.to(self.dtype))
         self.num_calls += 1
@@ -147,3 +170,8 @@ class RLSBatchGradientDescent(BatchGradientDescent):
         assert self.P is not None
         flat = gradient.reshape(1, -1).to(self.dtype)
         return self.P.apply(flat).to(gradient.dtype).reshape(gradient.shape)
+
+
+def _count(loss: FilterLoss, sample_weight: Tensor | None) -> Tensor | int:
+    """Number of samples that have a weight, left on the device."""
+    return len(loss.feat) if sample_weight is None else torch.count_nonzero(sample_weight)

@@ -74,18 +74,28 @@ class DiMPnet(nn.Module):
         test_proposals: Tensor | None = None,  # (J, S, n, 4)
     ) -> tuple[list[Tensor], Tensor | None]:
         """Training pass: scores (J, S, H', W') per filter iterate, and the IoU (J, S, n) of the proposals."""
-        train, test = (
-            {
-                name: feat.unflatten(0, imgs.shape[:2])
-                for name, feat in self.extract_backbone_features(imgs.flatten(0, 1)).items()
-            }
-            for imgs in (train_imgs, test_imgs)
-        )
-        scores = self.classifier(self.get_backbone_clf_feat(train), self.get_backbone_clf_feat(test), train_bb)
+        train, test = (self.extract_sequence_features(images) for images in (train_imgs, test_imgs))
+        return self.forward_features(train, test, train_bb, test_proposals)
+
+    def extract_sequence_features(self, images: Tensor) -> Features:  # (I, S, 3, H, W), normalized
+        """Backbone features (I, S, C, h, w) of I images of each of S sequences, by layer."""
+        features = self.extract_backbone_features(images.flatten(0, 1))
+        return {name: feat.unflatten(0, images.shape[:2]) for name, feat in features.items()}
+
+    def forward_features(
+        self,
+        train_feat: Features,  # (I, S, C, h, w) of each layer that the heads need
+        test_feat: Features,  # (J, S, C, h, w)
+        train_bb: Tensor,  # (I, S, 4)
+        test_proposals: Tensor | None = None,  # (J, S, n, 4)
+    ) -> tuple[list[Tensor], Tensor | None]:
+        """The training pass behind the backbone."""
+        clf_train, clf_test = (self.get_backbone_clf_feat(feat) for feat in (train_feat, test_feat))
+        scores = self.classifier(clf_train, clf_test, train_bb)
         if self.bb_regressor is None or test_proposals is None:
             return scores, None
-        reference = [feat[0] for feat in self.get_backbone_bbreg_feat(train)]
-        iou = self.bb_regressor(reference, self.get_backbone_bbreg_feat(test), train_bb[0], test_proposals)
+        reference = [feat[0] for feat in self.get_backbone_bbreg_feat(train_feat)]
+        iou = self.bb_regressor(reference, self.get_backbone_bbreg_feat(test_feat), train_bb[0], test_proposals)
         return scores, iou
 
     def for_inference(self) -> Self:
@@ -95,7 +105,16 @@ class DiMPnet(nn.Module):
         """
         network = fold_batch_norms(self)
         network.feature_extractor = self.feature_extractor.for_inference()
+        if network.bb_regressor is not None:
+            network.bb_regressor.prepare_gradient()
         return network.to(memory_format=torch.channels_last)
+
+    def low_precision_parts(self) -> list[nn.Module]:
+        """What tolerates numbers of half precision: convolutions, not the filter, its learning and the boxes."""
+        parts: list[nn.Module] = [self.feature_extractor, self.classifier.feature_extractor]
+        if (regressor := self.bb_regressor) is not None:
+            parts += [regressor.conv3_1t, regressor.conv3_2t, regressor.conv4_1t, regressor.conv4_2t]
+        return parts
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -122,6 +141,7 @@ class DiMPSettings:
     bb_regressor: bool = True  # IoU predictor for the refinement of boxes
     iou_input_dim: tuple[int, int] = (256, 256)
     iou_inter_dim: tuple[int, int] = (256, 256)
+    iou_hidden_dim: int = 256
 
     def __post_init__(self) -> None:
         if self.filter_init not in ("linear", "zero"):
@@ -211,5 +231,5 @@ def _dimpnet(backbone: Backbone, iou_dims: tuple[int, int], features: nn.Module,
     return DiMPnet(
         backbone,
         LinearFilter(s.filter_size, initializer, optimizer, features),
-        AtomIoUNet(iou_dims, s.iou_input_dim, s.iou_inter_dim) if s.bb_regressor else None,
+        AtomIoUNet(iou_dims, s.iou_input_dim, s.iou_inter_dim, s.iou_hidden_dim) if s.bb_regressor else None,
     )

@@ -7,9 +7,10 @@ layers fc4-6 tell target from background. Only those learn online: `make_head` g
 import copy
 from collections import OrderedDict
 from collections.abc import Sequence
-from typing import Self
+from typing import Self, cast
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ltr.models.backbone.base import Backbone
@@ -55,10 +56,14 @@ class MDNetHead(nn.Sequential):
         """
         for name, layer in self.linear_layers.items():
             if name == "fc6" or name in names:
-                std = 0.01 if name == "fc6" else (2 / layer.in_features) ** 0.5
-                layer.weight.copy_(torch.randn(layer.weight.shape, generator=generator) * std)
-                layer.bias.zero_()
+                _initialize(layer, name, generator)
         return self
+
+
+def _initialize(layer: nn.Linear, name: str, generator: torch.Generator | None) -> None:
+    std = 0.01 if name == "fc6" else (2 / layer.in_features) ** 0.5
+    layer.weight.copy_(torch.randn(layer.weight.shape, generator=generator) * std)
+    layer.bias.zero_()
 
 
 def fully_connected(
@@ -87,6 +92,8 @@ class RoIFeatureNet(nn.Module):
     scene_multiple: int = 1
     feature_dim: int
     hidden_dim: int = 512
+    layers: nn.Sequential  # fc4 and fc5 are among them if they are trained offline
+    branches: nn.ModuleList  # fc6 of every training domain
 
     def extract_roi_features(
         self,
@@ -97,9 +104,48 @@ class RoIFeatureNet(nn.Module):
         raise TypeError(f"{type(self).__name__} has no extract_roi_features(scenes, rois)")
 
     def make_head(self, generator: torch.Generator | None = None) -> MDNetHead:
-        """A classifier of the tracker's own, drawn anew, on the device of the network."""
+        """A classifier of the tracker's own: fc4 and fc5 of the network where it has them, the rest drawn anew."""
         head = MDNetHead(self.feature_dim, self.hidden_dim, generator).initialize_(generator)
+        trained = {name: value for name, value in self.layers.state_dict().items() if name.startswith("fc")}
+        head.load_state_dict(head.state_dict() | trained)
         return head.to(next(self.parameters()).device)
+
+    def forward(self, features: Tensor, branch: int = 0) -> Tensor:  # (n, feature_dim) -> (n, 2)
+        """Logits of box features in one domain."""
+        logits: Tensor = self.branches[branch](self.hidden_features(features))
+        return logits
+
+    @torch.no_grad()
+    def initialize_fully_connected_(self, generator: torch.Generator | None = None) -> Self:
+        """Random weights for the start of an offline training, those of `MDNetHead.initialize_`."""
+        for name in ("fc4.0", "fc5.1"):
+            _initialize(cast(nn.Linear, self._layer(name)), name, generator)
+        for layer in self._last_layers():
+            _initialize(layer, "fc6", generator)
+        return self
+
+    def hidden_features(self, features: Tensor) -> Tensor:  # (n, feature_dim) -> (n, hidden_dim)
+        """What every branch sees of box features; the network must have been built with fc4 and fc5."""
+        return self._layer("fc5")(self._layer("fc4")(features))
+
+    def domain_logits(
+        self,
+        hidden: Tensor,  # (n, hidden_dim)
+        domains: Tensor,  # (K,) branch numbers
+    ) -> Tensor:  # (n, K, 2)
+        """Logits in several domains, which share the dropout: one target is compared with itself across them."""
+        layers = self._last_layers()
+        # Stacked whole, so that every branch has a gradient in every process of a distributed training.
+        weight = torch.stack([layer.weight for layer in layers])[domains]  # (K, 2, hidden_dim)
+        bias = torch.stack([layer.bias for layer in layers])[domains]
+        dropped = self.branches[0].get_submodule("0")(hidden)
+        return F.linear(dropped, weight.flatten(0, 1), bias.flatten()).unflatten(1, (len(domains), 2))
+
+    def _layer(self, name: str) -> nn.Module:
+        return self.layers.get_submodule(name)
+
+    def _last_layers(self) -> list[nn.Linear]:
+        return [cast(nn.Linear, branch.get_submodule("1")) for branch in self.branches]
 
     def for_inference(self) -> Self:
         """Frozen copy in the memory layout that is fastest on a CPU."""
@@ -130,20 +176,12 @@ class MDNet(RoIFeatureNet):
         )
         self.branches = nn.ModuleList(_last_layer(self.hidden_dim) for _ in range(num_branches))
 
-    def forward(self, features: Tensor, branch: int = 0) -> Tensor:  # (n, 4608) -> (n, 2)
-        """Logits of box features."""
-        logits: Tensor = self.branches[branch](self._layer("fc5")(self._layer("fc4")(features)))
-        return logits
-
     def extract_feature_maps(self, scenes: Tensor) -> dict[str, Tensor]:  # (B, 3, H, W)
         """Maps of conv1, conv2 and conv3 by name; `conv3` is (B, 512, H', W')."""
         maps, x = {}, scenes
         for name in ("conv1", "conv2", "conv3"):
             maps[name] = x = self._layer(name)(x)
         return maps
-
-    def _layer(self, name: str) -> nn.Module:
-        return self.layers.get_submodule(name)
 
     def extract_roi_features(self, scenes: Tensor, rois: Tensor) -> Tensor:
         """Features (R, 4608), channel by channel."""
@@ -152,18 +190,12 @@ class MDNet(RoIFeatureNet):
         rois = torch.cat((rois[:, :1], visible), dim=1)
         return adaptive_roi_align_max(feat, rois, ROI_SIZE, 1 / self.stride).flatten(1)
 
-    def make_head(self, generator: torch.Generator | None = None) -> MDNetHead:
-        """A classifier of the tracker's own: fc4 and fc5 of the network where it has them, fc6 drawn anew."""
-        head = super().make_head(generator)
-        trained = {name: value for name, value in self.layers.state_dict().items() if name.startswith("fc")}
-        head.load_state_dict(head.state_dict() | trained)
-        return head
-
 
 class MDNetLite(RoIFeatureNet):
-    """Features of EfficientNet-Lite0 in place of VGG-M's; fc4-6 have no weights but those of the first frame.
+    """Features of EfficientNet-Lite0 in place of VGG-M's.
 
-    Each layer's map is scaled as a whole to a mean square of one.
+    Each layer's map is scaled as a whole to a mean square of one. Without branches, fc4-6 have no weights but those of
+    the first frame.
     """
 
     scene_multiple = 16  # the backbone's padding would move the cells at other sizes
@@ -175,6 +207,7 @@ class MDNetLite(RoIFeatureNet):
         channels: int,  # of all of them together
         target_size: int,
         hidden_dim: int,
+        num_branches: int = 0,  # training domains
     ) -> None:
         super().__init__()
         self.feature_extractor = backbone
@@ -184,6 +217,9 @@ class MDNetLite(RoIFeatureNet):
         self.hidden_dim = hidden_dim
         self.feature_dim = channels * ROI_SIZE**2
         self.image_mean, self.image_std = backbone.image_mean, backbone.image_std
+        trained = fully_connected(self.feature_dim, hidden_dim) if num_branches else {}
+        self.layers = nn.Sequential(OrderedDict(trained))
+        self.branches = nn.ModuleList(_last_layer(hidden_dim) for _ in range(num_branches))
 
     def extract_roi_features(self, scenes: Tensor, rois: Tensor) -> Tensor:
         """Features (R, feature_dim), layer by layer."""
@@ -238,8 +274,12 @@ def mdnet_lite0(
     layers: Sequence[str] = ("layer2", "layer3"),
     target_size: int = 72,
     hidden_dim: int = 128,
+    num_branches: int = 0,
+    frozen_backbone_layers: Sequence[str] = (),  # submodules of the backbone that are not trained
 ) -> MDNetLite:
     """MDNet on features of EfficientNet-Lite0, usable without training.
+
+    With branches, one for each training domain, it has an fc4 and an fc5 that are learnt offline.
 
     Raises:
         ValueError: no layers, or other ones than layer1 to layer4.
@@ -251,4 +291,6 @@ def mdnet_lite0(
         raise ValueError(f"Expected layers among {', '.join(known)}, got {tuple(layers)}.")
     strides = {name: known[name][0] for name in layers}
     channels = sum(known[name][1] for name in layers)
-    return MDNetLite(efficientnet_lite0(pretrained=backbone_pretrained), strides, channels, target_size, hidden_dim)
+    backbone = efficientnet_lite0(pretrained=backbone_pretrained)
+    backbone.freeze(frozen_backbone_layers)
+    return MDNetLite(backbone, strides, channels, target_size, hidden_dim, num_branches)

@@ -6,7 +6,8 @@ import time
 from functools import partial
 
 from pytracking.evaluation.engines.dispatcher import Dispatcher
-from pytracking.evaluation.jobs import run_guarded, run_job
+from pytracking.evaluation.jobs import Batch, Outcome, run_batch, run_job
+from pytracking.evaluation.tracker import OnFrame
 
 
 class SerialEngine:
@@ -14,7 +15,7 @@ class SerialEngine:
 
     def __init__(self, raises: bool = False) -> None:
         """`raises`: an error of a tracker ends the run and is raised, as debuggers want it."""
-        self._run = run_job if raises else run_guarded
+        self._run = _run_raising if raises else run_batch
 
     def describe(self) -> str:
         """Nothing that matters."""
@@ -27,4 +28,8 @@ class SerialEngine:
             if attempt is None:
                 time.sleep(dispatcher.pause())
             else:
-                dispatcher.finish(attempt, self._run(attempt.job, partial(dispatcher.frame, attempt)))
+                dispatcher.finish(attempt, self._run(attempt.jobs, partial(dispatcher.frame, attempt)))
+
+
+def _run_raising(jobs: Batch, on_frame: OnFrame | None = None) -> list[Outcome]:
+    return [run_job(job, on_frame) for job in jobs]

@@ -9,9 +9,11 @@ LONG_TERM_STEP = 3e-3  # eta for LaSOT, OxUvA and TLP (Section 5.2); the same fo
 SHORT_TERM_STEP = 3e-2  # for TrackingNet and GOT-10k
 VOT_STEP = 6e-2  # authors' code, for the VOT challenges
 
-# The lite features are not those of DiMP-50, so each method has its own step, found by benchmarks/lite_family.py.
-LITE_BGD_STEP = 3e-1
+# The lite features are not those of DiMP-50, so each method has its own step, by measurement (docs/results.md).
+LITE_BGD_STEP = 1e-1
 LITE_RLS_STEP = 3e-2
+UNTRAINED_BGD_STEP = 3e-1
+UNTRAINED_RLS_STEP = 3e-2
 
 EMA_SLOW, EMA_MEDIUM, EMA_FAST = 0.01, 0.5, 0.99  # alpha of the moving-average baselines sm, mm and fm
 
@@ -30,7 +32,42 @@ def dimp50_got10k() -> DiMPParams:
 
 
 def dimp_lite() -> DiMPParams:
-    """DiMP on the embedded EfficientNet-Lite0: no IoU-Net, so scales are searched."""
+    """DiMP on the embedded EfficientNet-Lite0 with the heads of `ltr/weights`; boxes by ridge regression."""
+    return ridge_boxes(_dimp_lite0())
+
+
+def dimp_lite_iounet() -> DiMPParams:
+    """The same with the boxes of the IoU-Net, which follow changes of the aspect ratio."""
+    return _dimp_lite0().replace(
+        iounet_adaptation=0.03,  # a small IoU-Net, trained on few videos, knows objects but not which part is meant
+        # Careful steps: shorter ascents from closer boxes, and only part of the way where the classifier is in doubt.
+        box_refinement_iter=3,
+        box_jitter_pos=0.05,
+        box_jitter_sz=0.25,
+        box_trust_score=1.0,
+    )
+
+
+def _dimp_lite0() -> DiMPParams:
+    return DiMPParams(
+        net=NetWithBackbone(net_path="dimp_lite0.safetensors"),
+        search_area_scale=3.5,  # more cells on the target than with 5, which features this coarse need
+        target_not_found_threshold=0.1,  # low scores of a changed target count more than false alarms
+    )
+
+
+def ridge_boxes(base: DiMPParams) -> DiMPParams:
+    """Boxes by a ridge regression that is fitted to the first frame: nothing is trained offline."""
+    return base.replace(
+        box_estimator="ridge",
+        scale_factors=[1.0],
+        alternate_scales=False,
+        scale_update_rate=0.3,  # a regressor that follows every frame drifts away with its own errors
+    )
+
+
+def dimp_lite_untrained() -> DiMPParams:
+    """DiMP on the embedded EfficientNet-Lite0 with nothing learnt beyond ImageNet: no IoU-Net, scales are searched."""
     return DiMPParams(
         net=NetWithBackbone(architecture="dimpnet_lite0"),
         use_iou_net=False,

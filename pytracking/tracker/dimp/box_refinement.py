@@ -1,6 +1,7 @@
 """Box refinement: gradient ascent on the IoU that the IoU-Net predicts.
 
-Boxes are (n, 4) xywh in crop pixels. The IoU that comes with refined boxes was predicted before the last step.
+Boxes are (..., n, 4) xywh in crop pixels, n of each of several targets, none of which affects the others. The IoU that
+comes with refined boxes was predicted before the last step.
 """
 
 from collections.abc import Callable
@@ -8,7 +9,8 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-PredictIoU = Callable[[Tensor], Tensor]  # (n, 4) boxes -> (n,)
+PredictIoU = Callable[[Tensor], Tensor]  # (..., n, 4) boxes -> (..., n)
+IoUGradient = Callable[[Tensor], tuple[Tensor, Tensor]]  # (..., n, 4) boxes -> (..., n), gradient (..., n, 4)
 
 
 def propose_boxes(
@@ -29,45 +31,62 @@ def propose_boxes(
     return torch.cat((box[None], torch.cat((centers - sizes / 2, sizes), dim=1)))
 
 
+def autograd_gradient(predict_iou: PredictIoU) -> IoUGradient:
+    """IoU and its gradient by autograd, for a network that has no closed form of it."""
+
+    def predict(boxes: Tensor) -> tuple[Tensor, Tensor]:
+        with torch.enable_grad():
+            variable = boxes.detach().requires_grad_(True)
+            iou = predict_iou(variable)
+            (gradient,) = torch.autograd.grad(iou.sum(), variable)
+        return iou.detach(), gradient
+
+    return predict
+
+
 def refine_default(
-    predict_iou: PredictIoU, boxes: Tensor, num_iter: int, step_length: Tensor, step_decay: float
+    predict: IoUGradient, boxes: Tensor, num_iter: int, step_length: Tensor, step_decay: float
 ) -> tuple[Tensor, Tensor]:
     """Ascent on the box coordinates, each step scaled by the size of its box (ATOM, DiMP)."""
     for _ in range(num_iter):
-        gradient, iou = _gradient(predict_iou, boxes)
-        boxes = boxes + step_length * gradient * boxes[:, 2:].repeat(1, 2)
+        iou, gradient = predict(boxes)
+        boxes = boxes + step_length * gradient * torch.cat((boxes[..., 2:], boxes[..., 2:]), dim=-1)
         step_length = step_length * step_decay
     return boxes, iou
 
 
 def refine_relative(
-    predict_iou: PredictIoU, boxes: Tensor, num_iter: int, step_length: Tensor, step_decay: float
+    predict: IoUGradient, boxes: Tensor, num_iter: int, step_length: Tensor, step_decay: float
 ) -> tuple[Tensor, Tensor]:
     """Ascent on center over size and log size (PrDiMP), the size of the first box being the unit for all."""
-    unit = boxes[:1, 2:].clone()
+    unit = boxes[..., :1, 2:].clone()
     relative = _to_relative(boxes, unit)
     for _ in range(num_iter):
-        gradient, iou = _gradient(lambda z: predict_iou(_from_relative(z, unit)), relative)
-        relative = relative + step_length * gradient
+        boxes = _from_relative(relative, unit)
+        iou, gradient = predict(boxes)
+        # With the center fixed the corner moves by half of what the size changes by.
+        of_corner, of_size = gradient[..., :2], gradient[..., 2:]
+        of_log_size = (of_size - of_corner / 2) * boxes[..., 2:]
+        relative = relative + step_length * torch.cat((of_corner * unit, of_log_size), dim=-1)
         step_length = step_length * step_decay
     return _from_relative(relative, unit), iou
 
 
 def refine_boxes(
-    predict_iou: PredictIoU,
-    boxes: Tensor,
+    predict: IoUGradient,
+    boxes: Tensor,  # (..., n, 4)
     space: str,  # "default" or "relative"
     num_iter: int,
     step_length: float | tuple[float, float],  # for position and size, or one for both
     step_decay: float,
-) -> tuple[Tensor, Tensor]:  # (n, 4), (n,)
+) -> tuple[Tensor, Tensor]:  # (..., n, 4), (..., n)
     """Refined boxes and their predicted IoU."""
     pair = step_length if isinstance(step_length, (tuple, list)) else (step_length, step_length)
     steps = boxes.new_tensor([pair[0], pair[0], pair[1], pair[1]])
     if num_iter == 0:
-        return boxes, predict_iou(boxes)
+        return boxes, predict(boxes)[0]
     refine = refine_default if space == "default" else refine_relative
-    return refine(predict_iou, boxes, num_iter, steps, step_decay)
+    return refine(predict, boxes, num_iter, steps, step_decay)
 
 
 def select_box(boxes: Tensor, iou: Tensor, k: int, maximal_aspect_ratio: float) -> tuple[Tensor, float] | None:
@@ -85,18 +104,21 @@ def select_box(boxes: Tensor, iou: Tensor, k: int, maximal_aspect_ratio: float) 
     return boxes[best].mean(dim=0), float(iou[best].mean())
 
 
-def _gradient(predict_iou: PredictIoU, variable: Tensor) -> tuple[Tensor, Tensor]:
-    with torch.enable_grad():
-        variable = variable.detach().requires_grad_(True)
-        iou = predict_iou(variable)
-        (gradient,) = torch.autograd.grad(iou.sum(), variable)
-    return gradient, iou.detach()
+def trusted_share(score: float, full_score: float | None) -> float:
+    """How far to go from the last box, moved by the classifier, to the refined one: 0...1.
+
+    An occluded or blurred target has low scores, and refinement then finds its visible part. Without `full_score` the
+    refined box is always taken.
+    """
+    if full_score is None:
+        return 1.0
+    return min(max(score / full_score, 0.0), 1.0) ** 2
 
 
 def _to_relative(boxes: Tensor, unit: Tensor) -> Tensor:
-    return torch.cat(((boxes[:, :2] + boxes[:, 2:] / 2) / unit, boxes[:, 2:].log()), dim=1)
+    return torch.cat(((boxes[..., :2] + boxes[..., 2:] / 2) / unit, boxes[..., 2:].log()), dim=-1)
 
 
 def _from_relative(relative: Tensor, unit: Tensor) -> Tensor:
-    size = relative[:, 2:].exp()
-    return torch.cat((relative[:, :2] * unit - size / 2, size), dim=1)
+    size = relative[..., 2:].exp()
+    return torch.cat((relative[..., :2] * unit - size / 2, size), dim=-1)

@@ -8,9 +8,10 @@ import torch
 from torch import Tensor
 
 from pytracking.features.preprocessing import sample_patch, sample_position, sample_scale
-from pytracking.tracker.base import BaseTracker
-from pytracking.tracker.dimp.box_refinement import propose_boxes, refine_boxes, select_box
-from pytracking.tracker.dimp.first_frame import dropout_features, initial_samples
+from pytracking.tracker.base import LockstepTracker
+from pytracking.tracker.dimp.box_refinement import propose_boxes, select_box, trusted_share
+from pytracking.tracker.dimp.first_frame import InitialSamples, dropout_features, initial_samples
+from pytracking.tracker.dimp.iou_adaptation import fit_predictor, scaled_views
 from pytracking.tracker.dimp.localization import (
     Localization,
     SearchArea,
@@ -22,13 +23,18 @@ from pytracking.tracker.dimp.localization import (
 from pytracking.tracker.dimp.online_learning import OnlineClassifier
 from pytracking.tracker.dimp.panels import dimp_panels
 from pytracking.tracker.dimp.params import DiMPParams
+from pytracking.tracker.dimp.requests import Extraction, Refinement, Scoring, Update
+from pytracking.tracker.dimp.ridge_boxes import RidgeBoxes
 from pytracking.tracker.dimp.state import TargetState, box_from_crop, box_in_crop
 from pytracking.utils.types import Array, Image
 from pytracking.visualization.panels import Panel
 
 
-class DiMP(BaseTracker):
-    """The whole family: the parameter file chooses network, box estimation and online optimizer."""
+class DiMP(LockstepTracker):
+    """The whole family: the parameter file chooses network, box estimation and online optimizer.
+
+    What is awaited is work that several runs of one sequence can share.
+    """
 
     params_class = DiMPParams
     params: DiMPParams
@@ -37,11 +43,14 @@ class DiMP(BaseTracker):
         if self.params.net is None:
             raise ValueError("expected a network in the parameter 'net', found None")
         self.net: Any = self.params.net
-        self.net.initialize(self.device)
-        self.use_iou_net = self.params.use_iou_net and self.net.bb_regressor is not None
+        self.net.initialize(self.device, self.params.network_dtype)
+        self.box_estimator = self.params.choose_box_estimator(self.net.bb_regressor is not None)
+        self.use_iou_net = self.box_estimator == "iou_net"
+        self.layers: tuple[str, ...] | None = None  # those that the network's heads need
+        if self.box_estimator == "ridge":
+            self.layers = tuple(sorted({*self.net.output_layers, *self.params.ridge_cells}))
 
-    @torch.no_grad()
-    def initialize(self, image: Image, info: dict[str, Any]) -> dict[str, Any]:
+    async def initialize_steps(self, image: Image, info: dict[str, Any]) -> dict[str, Any]:
         self.initialize_features()
         self.frame_num = 1
         self.crop_sz = self._crop_size(image)
@@ -50,8 +59,7 @@ class DiMP(BaseTracker):
         )
 
         samples = initial_samples(image, self.target, self.crop_sz, self.params, self.generator, self.device)
-        backbone = self.net.extract_backbone(samples.crops)
-        features = self.net.extract_classification_feat(backbone)
+        backbone, features = await Extraction(self.net, samples.crops, self.layers)
         boxes = samples.boxes
         if self.params.use_augmentation and "dropout" in self.params.augmentation:
             num, probability = self.params.augmentation["dropout"]
@@ -63,37 +71,41 @@ class DiMP(BaseTracker):
         self.score_map: Array | None = None  # of the last frame, with where it was searched
         self.searched: tuple[Array, float] | None = None
         if self.use_iou_net:
-            self._remember_target(backbone, samples.boxes)
+            await self._remember_target(image, backbone, samples)
+        if self.box_estimator == "ridge":
+            await self._fit_ridge(image, backbone, samples)
         return {"target_bbox": self.target.box(), "object_presence_score": 1.0, "flag": "normal"}
 
-    @torch.no_grad()
-    def track(self, image: Image, info: dict[str, Any] | None = None) -> dict[str, Any]:
+    async def track_steps(self, image: Image, info: dict[str, Any] | None = None) -> dict[str, Any]:
         self.frame_num += 1
         params = self.params
 
         # Localize the target in one crop for each scale.
         factors = self._scale_factors()
         crops, area = self._search(image, factors)
-        backbone = self.net.extract_backbone(crops)
-        features = self.net.extract_classification_feat(backbone)
-        scores = self.classifier.classify(features).cpu().numpy()
+        backbone, features = await Extraction(self.net, crops, self.layers)
+        scores = await Scoring(self.classifier.filter, features)
         found = self._localize(scores, area, factors)
         chosen = found.scale_index
         self.score_map, self.searched = scores[chosen], (area.pos[chosen], float(area.scale[chosen]))
 
         # Move to it, and estimate its box.
-        presence = float(found.score)
+        presence = self.presence = float(found.score)
         if found.flag != "not_found":
             update_scale = params.update_scale_when_uncertain or found.flag != "uncertain"
             self._move(found, area, factors[chosen] if update_scale else 1.0)
-            if self.use_iou_net:
+            if self.box_estimator != "scales":
                 chosen_backbone = {name: layer[chosen : chosen + 1] for name, layer in backbone.items()}
-                self._refine_box(chosen_backbone, area.pos[chosen], area.scale[chosen], update_scale)
+                refine = self._refine_box if self.use_iou_net else self._regress_box
+                await refine(chosen_backbone, area.pos[chosen], area.scale[chosen], update_scale)
 
         # Learn from it.
         if params.update_classifier and found.flag in ("normal", "hard_negative"):
             box = box_in_crop(self.target.pos, self.target.size, area.pos[chosen], area.scale[chosen], self.crop_sz)
-            self.classifier.learn(features[chosen : chosen + 1], box, self.frame_num, found.flag, presence)
+            feature = features[chosen : chosen + 1]
+            num_iter = self.classifier.store(feature, box, self.frame_num, found.flag, presence)
+            if num_iter > 0:
+                await Update(self.classifier, num_iter)
 
         hidden = found.flag == "not_found" and params.output_not_found_box
         box_out = [-1.0] * 4 if hidden else self.target.box()
@@ -163,7 +175,7 @@ class DiMP(BaseTracker):
         if not self.params.use_classifier:
             return
         scale = None
-        if not self.use_iou_net and factor != 1:
+        if self.box_estimator == "scales" and factor != 1:
             scale = self.target.scale * factor**self.params.scale_update_rate
         self.target.move(area.pos[found.scale_index] + found.translation, self.params, scale)
 
@@ -183,38 +195,66 @@ class DiMP(BaseTracker):
         part = self.params.effective_search_area / self.params.search_area_scale
         return hann_window(size, (int(size[0] * part), int(size[1] * part)))
 
-    def _remember_target(self, backbone: dict[str, Tensor], boxes: Tensor) -> None:
+    async def _remember_target(self, image: Image, backbone: dict[str, Tensor], samples: InitialSamples) -> None:
         """IoU-Net modulation of the first frame's target."""
+        boxes = samples.boxes
         count = len(boxes) if self.params.iounet_augmentation else 1
         features = self.net.get_backbone_bbreg_feat({name: layer[:count] for name, layer in backbone.items()})
         modulation = self.net.bb_regressor.get_modulation(features, boxes[:count])
         self.modulation = tuple(vector.mean(dim=0, keepdim=True) for vector in modulation)
+        if self.params.iounet_adaptation is not None:
+            views = scaled_views(image, self.target, self.crop_sz, self.generator, self.device)
+            more, _ = await Extraction(self.net, views.crops)
+            exact = {name: torch.cat((layer[samples.exact], more[name])) for name, layer in backbone.items()}
+            own = fit_predictor(
+                self.net.bb_regressor,
+                self.modulation,
+                self.net.get_backbone_bbreg_feat(exact),
+                torch.cat((boxes[samples.exact], views.boxes)),
+                self.params.iounet_adaptation,
+                self.generator,
+            )
+            self.modulation = (*self.modulation, own)
 
-    def _refine_box(self, backbone: dict[str, Tensor], crop_pos: Array, crop_scale: float, update_scale: bool) -> None:
+    async def _fit_ridge(self, image: Image, backbone: dict[str, Tensor], samples: InitialSamples) -> None:
+        views = scaled_views(image, self.target, self.crop_sz, self.generator, self.device)
+        more, _ = await Extraction(self.net, views.crops, self.layers)
+        exact = {name: torch.cat((layer[samples.exact], more[name])) for name, layer in backbone.items()}
+        boxes = torch.cat((samples.boxes[samples.exact], views.boxes))
+        self.ridge = RidgeBoxes.fit(exact, boxes, self.crop_sz, self.params, self.generator)
+
+    async def _regress_box(
+        self, backbone: dict[str, Tensor], crop_pos: Array, crop_scale: float, update_scale: bool
+    ) -> None:
+        if self.ridge is None:
+            return
         params = self.params
-        iou_features = self.net.bb_regressor.get_iou_feat(self.net.get_backbone_bbreg_feat(backbone))
+        box = box_in_crop(self.target.pos, self.target.size, crop_pos, crop_scale, self.crop_sz).double()
+        moved = self.ridge.refine(backbone, box, self.crop_sz)
+        motion = (moved[:2] + moved[2:] / 2 - box[:2] - box[2:] / 2).flip(0).numpy()
+        self.target.move(self.target.pos + motion * crop_scale, params)
+        growth = (moved[2:] / box[2:]).flip(0).numpy() ** params.scale_update_rate
+        self.target.size = self.target.size * (np.sqrt(growth.prod()) if params.ridge_keep_aspect else growth)
+        if update_scale:
+            self.target.scale = float(np.sqrt(np.prod(self.target.size) / np.prod(self.target.base_size)))
+
+    async def _refine_box(
+        self, backbone: dict[str, Tensor], crop_pos: Array, crop_scale: float, update_scale: bool
+    ) -> None:
+        params = self.params
         box = box_in_crop(self.target.pos, self.target.size, crop_pos, crop_scale, self.crop_sz).to(self.device)
         proposals = propose_boxes(
             box, params.num_init_random_boxes, params.box_jitter_pos, params.box_jitter_sz, self.generator
         )
-
-        def predict_iou(boxes: Tensor) -> Tensor:
-            return self.net.bb_regressor.predict_iou(self.modulation, iou_features, boxes[None])[0]
-
-        boxes, iou = refine_boxes(
-            predict_iou,
-            proposals,
-            params.box_refinement_space,
-            params.box_refinement_iter,
-            params.box_refinement_step_length,
-            params.box_refinement_step_decay,
-        )
+        layers = self.net.get_backbone_bbreg_feat(backbone)
+        boxes, iou = await Refinement(self.net, self.modulation, layers, proposals, params)
         selected = select_box(boxes, iou, params.iounet_k, params.maximal_aspect_ratio)
         if selected is None:
             return
         pos, size = box_from_crop(selected[0], crop_pos, crop_scale, self.crop_sz)
+        share = trusted_share(self.presence, params.box_trust_score)
         if params.use_iounet_pos_for_learning:
-            self.target.pos = pos
-        self.target.size = size
+            self.target.pos = self.target.pos + share * (pos - self.target.pos) if share < 1 else pos
+        self.target.size = self.target.size * (size / self.target.size) ** share if share < 1 else size
         if update_scale:
-            self.target.scale = float(np.sqrt(np.prod(size) / np.prod(self.target.base_size)))
+            self.target.scale = float(np.sqrt(np.prod(self.target.size) / np.prod(self.target.base_size)))

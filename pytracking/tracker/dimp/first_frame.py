@@ -6,7 +6,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from pytracking.features.augmentation import Shift, Size, Transform, initial_transforms
+from pytracking.features.augmentation import Rotate, Scale, Shift, Size, Transform, initial_transforms
 from pytracking.features.preprocessing import sample_patch
 from pytracking.tracker.dimp.params import DiMPParams
 from pytracking.tracker.dimp.state import TargetState, box_in_crop
@@ -17,6 +17,7 @@ from pytracking.utils.types import Image
 class InitialSamples:
     crops: Tensor  # (n, 3, h, w) RGB 0..255, the first one plain
     boxes: Tensor  # (n, 4) xywh in crop pixels
+    exact: Tensor  # (n,) bool: the box bounds the target, which was neither rotated nor scaled
 
 
 def initial_samples(
@@ -50,7 +51,8 @@ def initial_samples(
     crops = torch.cat([transform(patch, crop_sz) for transform in transforms])
     box = box_in_crop(state.pos, state.size, pos, scale, crop_sz)
     boxes = torch.stack([box + torch.tensor([t.shift[1], t.shift[0], 0.0, 0.0]) for t in transforms])
-    return InitialSamples(crops, boxes.to(device))
+    exact = torch.tensor([not isinstance(transform, Rotate | Scale) for transform in transforms])
+    return InitialSamples(crops, boxes.to(device), exact.to(device))
 
 
 def dropout_features(

@@ -1,25 +1,25 @@
 """The target filter and its online learning: memory, schedule of updates, and the optimizer of the parameter file."""
 
 import copy
-from collections.abc import Callable
 from typing import Any
 
 import torch
 from torch import Tensor
 
+from ltr.models.target_classifier.joint import FilterOptimizer, FilterUpdate
 from ltr.models.target_classifier.optimizer import BatchGradientDescent, RLSBatchGradientDescent
 from pytracking.tracker.dimp.localization import Flag
 from pytracking.tracker.dimp.params import DiMPParams
 from pytracking.tracker.dimp.sample_memory import SampleMemory
 
 WATCHED_LEVEL = 3  # debug level from which losses and norms of gradients are computed
-OnlineOptimizer = Callable[..., tuple[Tensor, list[Tensor], list[Tensor]]]
 
 
-def make_online_optimizer(params: DiMPParams, steepest_descent: Any) -> OnlineOptimizer:
+def make_online_optimizer(params: DiMPParams, steepest_descent: Any) -> FilterOptimizer:
     """Online optimizer of a parameter file, on the loss that the network's steepest descent defines."""
     if params.online_optimizer == "steepest_descent":
-        return steepest_descent
+        optimizer: FilterOptimizer = steepest_descent
+        return optimizer
     settings: dict[str, Any] = {
         "step_length": params.online_step_length,
         "num_iter": params.net_opt_update_iter,
@@ -69,23 +69,30 @@ class OnlineClassifier:
     def classify(self, features: Tensor) -> Tensor:  # (S, C, H, W) -> (S, H', W')
         return self.classifier.classify(self.filter, features)
 
-    def learn(self, feature: Tensor, box: Tensor, frame_num: int, flag: Flag, score: float) -> None:
-        """Store the sample of a frame, feature (1, C, H, W) and box (4,), and update the filter where it is due."""
+    def store(self, feature: Tensor, box: Tensor, frame_num: int, flag: Flag, score: float) -> int:
+        """Store the sample of a frame, feature (1, C, H, W) and box (4,); the iterations of the update that is due."""
         params = self.params
         hard_negative = flag == "hard_negative" and params.hard_negative_learning_rate is not None
         rate = params.hard_negative_learning_rate if hard_negative else params.learning_rate
         if hard_negative or frame_num % params.train_sample_interval == 0:
             self.memory.insert(feature, box.to(feature), float(rate))  # type: ignore[arg-type]
-        num_iter = self._iterations(frame_num, hard_negative, score)
-        if num_iter > 0:
-            self.filter, _, self.losses = self.optimizer(
-                self.filter,
-                feat=self.memory.features,
-                bb=self.memory.boxes,
-                sample_weight=self.memory.weights,
-                num_iter=num_iter,
-                compute_losses=self.watches,
-            )
+        return self._iterations(frame_num, hard_negative, score)
+
+    def update(self, num_iter: int) -> None:
+        """Improve the filter on what is stored."""
+        self.filter, _, self.losses = self.optimizer(
+            self.filter,
+            feat=self.memory.features,
+            bb=self.memory.boxes,
+            sample_weight=self.memory.weights,
+            num_iter=num_iter,
+            compute_losses=self.watches,
+        )
+
+    def filter_update(self) -> FilterUpdate:
+        """What `update` optimizes, for an update together with others."""
+        memory = self.memory
+        return FilterUpdate(self.optimizer, self.filter, memory.features, memory.boxes, memory.weights)
 
     def _iterations(self, frame_num: int, hard_negative: bool, score: float) -> int:
         params = self.params

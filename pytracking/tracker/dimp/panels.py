@@ -62,4 +62,3 @@ class LearningPanels:
         assert isinstance(self._classifier.optimizer, RLSBatchGradientDescent)
         P = self._classifier.optimizer.P
         return None if P is None else inverse_correlation_curves({"P": P})
-

@@ -26,6 +26,7 @@ class DiMPParams(TypedParams):
 
     # Network
     net: NetWithBackbone | None = None
+    network_dtype: Literal["float32", "bfloat16", "float16"] = "float32"  # of its convolutions
     filter_reg: float | None = None  # replaces the network's learnt filter regularization
     filter_init_zero: bool = False  # start the filter at zero instead of the network's initializer
 
@@ -93,9 +94,23 @@ class DiMPParams(TypedParams):
     update_scale_when_uncertain: bool = True
     output_not_found_box: bool = False  # report [-1, -1, -1, -1] while the target is not found
 
-    # Box refinement by the IoU-Net
+    # Boxes. Without a choice the IoU-Net estimates them if use_iou_net is on and the network has one, else the scales.
+    box_estimator: Literal["iou_net", "scales", "ridge"] | None = None
     use_iou_net: bool = True
+
+    # Ridge regression on the first frame
+    ridge_alpha: float = 100.0  # penalty
+    ridge_cells: dict[str, int] = field(default_factory=lambda: {"layer2": 7, "layer3": 5})  # a side, by layer
+    ridge_context: float = 1.4  # side of the pooled region in sides of the box
+    ridge_samples: int = 60  # boxes drawn in each crop of the first frame
+    ridge_translation: float = 0.15  # of these boxes, in the mean of width and height
+    ridge_scale: float = 1.2  # largest factor on their size
+    ridge_aspect: float = 1.1  # and on their aspect ratio, half on each side
+    ridge_keep_aspect: bool = True  # the target keeps the aspect ratio of its first box
+
+    # Box refinement by the IoU-Net
     iounet_augmentation: bool = False  # modulation from every initial sample instead of the plain one
+    iounet_adaptation: float | None = None  # stiffness of its last layer's fit to the first frame; None: no fit
     iounet_k: int = 3  # the best boxes that are averaged
     num_init_random_boxes: int = 9  # beside the box itself
     box_jitter_pos: float = 0.1  # in sqrt(box area)
@@ -106,6 +121,9 @@ class DiMPParams(TypedParams):
     box_refinement_step_decay: float = 1.0
     box_refinement_space: Literal["default", "relative"] = "default"
     use_iounet_pos_for_learning: bool = True
+    box_trust_score: float | None = (
+        None  # from this score on a refined box is taken, below it only a part of the change
+    )
 
     vot_anno_conversion_type: Literal["preserve_area", "union"] = "preserve_area"
 
@@ -122,6 +140,14 @@ class DiMPParams(TypedParams):
             "output_keys",
         }
     )
+
+    def choose_box_estimator(self, has_iou_net: bool) -> str:
+        """The box estimator for a network; raises ValueError where it lacks the IoU-Net that is asked for."""
+        if self.box_estimator is None:
+            return "iou_net" if self.use_iou_net and has_iou_net else "scales"
+        if self.box_estimator == "iou_net" and not has_iou_net:
+            raise ValueError("box_estimator is 'iou_net', but the network has no IoU-Net; choose 'scales' or 'ridge'")
+        return self.box_estimator
 
     def _set_legacy(self, name: str, value: Any) -> None:
         if name == "use_gpu":

@@ -1,39 +1,13 @@
 """Parameters of the RT-MDNet tracker family; the defaults are those of RT-MDNet."""
 
-import dataclasses
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Literal
 
+from ltr.data.sampling_options import Range, Sampling, gaussian, uniform
 from pytracking.features.net_wrappers import NetWithBackbone
 from pytracking.utils.params import TypedParams
 
-Range = tuple[float, float]
-
-
-@dataclass(kw_only=True)
-class Sampling:
-    """How boxes are drawn around the target, and which are kept."""
-
-    kind: Literal["gaussian", "uniform"]
-    translation: float  # in the mean of width and height
-    scale: float  # base of the change of size
-    aspect: float | None = None  # base of the change of the aspect ratio, uniform boxes only
-    overlap: Range = (0.0, 1.0)  # IoU with the target
-    area: Range | None = None  # area relative to the target's
-    inside: bool = False  # the whole box lies in the image instead of its center
-
-    def describe(self) -> dict[str, Any]:
-        return dataclasses.asdict(self)
-
-
-def gaussian(translation: float, scale: float, overlap: Range = (0.0, 1.0), inside: bool = False) -> Sampling:
-    return Sampling(kind="gaussian", translation=translation, scale=scale, overlap=overlap, inside=inside)
-
-
-def uniform(
-    translation: float, scale: float, aspect: float | None, overlap: Range, area: Range | None = None
-) -> Sampling:
-    return Sampling(kind="uniform", translation=translation, scale=scale, aspect=aspect, overlap=overlap, area=area)
+__all__ = ["RTMDNetParams", "Range", "Sampling", "gaussian", "uniform"]
 
 
 @dataclass(kw_only=True)

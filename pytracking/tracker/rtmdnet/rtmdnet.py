@@ -7,8 +7,8 @@ from torch import Tensor
 
 from ltr.models.tracking.mdnet import MDNetHead
 from pytracking.tracker.base import BaseTracker
+from pytracking.tracker.base.box_regression import BoxRegressor
 from pytracking.tracker.base.initial_box import check_initial_box
-from pytracking.tracker.rtmdnet.box_regression import BoxRegressor
 from pytracking.tracker.rtmdnet.features import RoIFeatures
 from pytracking.tracker.rtmdnet.fine_tuning import OnlineClassifier, make_optimizer
 from pytracking.tracker.rtmdnet.first_frame import FirstFrame, first_frame_samples

@@ -1,6 +1,6 @@
 import pytest
 
-from pytracking.evaluation.claims import claim
+from ltr.admin.claims import claim
 from pytracking.utils.errors import InputError
 from pytracking.VOT.analysis import score_tracker
 from pytracking.VOT.experiment import repetition_file, run_vot_experiment, tracker_id

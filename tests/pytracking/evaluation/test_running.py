@@ -90,9 +90,9 @@ def test_image_lost_while_running(tmp_path, sequences):
 
     def lose_next(finished: int, total: int) -> None:
         if finished == 2:
-            sequences[0].frames[2].unlink()
+            sequences[0].frames[3].unlink()  # the third image is being read already
 
-    with pytest.raises(InputError, match=r"frame 3 of 6: cannot read image .*0003\.jpg: No such file"):
+    with pytest.raises(InputError, match=r"frame 4 of 6: cannot read image .*0004\.jpg: No such file"):
         wander(tmp_path).run_sequence(sequences[0], on_frame=lose_next)
 
 

@@ -2,10 +2,10 @@ import subprocess
 import sys
 from pathlib import Path
 
-import numpy as np
 import pytest
 
 from pytracking.evaluation import Tracker, registry, trackerlist
+from pytracking.evaluation.prefetch import ReadAhead
 from pytracking.utils.errors import InputError
 from tests.pytracking.dummy import PARAMETERS, TRACKERS, DummyTracker, make_sequence
 
@@ -42,7 +42,8 @@ def test_overrides(tmp_path):
 
 
 def test_unknown_names():
-    with pytest.raises(InputError, match=r"unknown tracker 'wandr'; did you mean 'wander'\?\n  known: silent, wander"):
+    known = "known: silent, stroll, wander"
+    with pytest.raises(InputError, match=rf"unknown tracker 'wandr'; did you mean 'wander'\?\n  {known}"):
         DummyTracker("wandr", "default").get_parameters()
     with pytest.raises(InputError, match=r"unknown wander parameter file 'defalt'; did you mean 'default'"):
         DummyTracker("wander", "defalt").get_parameters()
@@ -80,11 +81,12 @@ def test_time_leaves_out_reading_images(tmp_path, monkeypatch):
     now = [0.0]
     monkeypatch.setattr(module, "perf_counter", lambda: now[0])
 
-    def slow_read(path):
-        now[0] += 5
-        return np.zeros((36, 48, 3), np.uint8) + 50
+    class SlowReading(ReadAhead):
+        def __next__(self):
+            now[0] += 5  # waiting for the image
+            return super().__next__()
 
-    monkeypatch.setattr(module, "read_image", slow_read)
+    monkeypatch.setattr(module, "ReadAhead", SlowReading)
     output = DummyTracker("wander", "default").run_sequence(make_sequence(tmp_path, "s"))
     assert output["time"] == [0.0] * 6
 
@@ -95,7 +97,7 @@ def test_device_reaches_the_parameters():
 
 
 def test_listing():
-    assert registry.list_trackers(TRACKERS) == ["silent", "wander"]
+    assert registry.list_trackers(TRACKERS) == ["silent", "stroll", "wander"]
     assert list(registry.list_parameters("wander", PARAMETERS)) == ["default", "slow"]
     assert registry.summary(registry.find_parameters("wander", "default", PARAMETERS)) == "Steps of one pixel."
     assert registry.list_parameters("nobody", PARAMETERS) == {}

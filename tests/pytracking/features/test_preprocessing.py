@@ -3,7 +3,7 @@ import hashlib
 import numpy as np
 import pytest
 
-from pytracking.features.preprocessing import crop_geometry, sample_patch, sample_position, sample_scale
+from pytracking.features.preprocessing import _take, crop_geometry, sample_patch, sample_position, sample_scale
 from pytracking.utils.image import read_image
 from pytracking.utils.types import Image
 from tests.shared_data import Golden, golden, shared_path
@@ -71,6 +71,22 @@ def test_inside_modes_shift_and_shrink_into_the_image(mode: str) -> None:
     # what still sticks out does so equally on both sides
     assert limited.top_left[0] == -12
     assert limited.bottom_right[0] == 52
+
+
+@pytest.mark.parametrize("pos", [[10, 15], [-3, 48], [39, 2], [-80, 20], [90, 300], [20, 25]])
+@pytest.mark.parametrize(("size", "output"), [((21, 34), None), ((90, 100), None), ((200, 240), (20, 24))])
+def test_every_pixel_is_the_nearest_one_of_the_subsampled_image(
+    pos: list[int], size: tuple[int, int], output: tuple[int, int] | None
+) -> None:
+    image = np.random.default_rng(0).integers(0, 256, (40, 50, 3)).astype(np.uint8)
+    geometry = crop_geometry(np.array([40, 50]), np.array(pos), np.array(size), output)
+    rows, columns = (
+        np.clip(np.arange(low, high), 0, -(-(extent - offset) // geometry.step) - 1) * geometry.step + offset
+        for low, high, extent, offset in zip(
+            geometry.top_left, geometry.bottom_right, (40, 50), geometry.offset, strict=True
+        )
+    )
+    np.testing.assert_array_equal(_take(image, geometry), image[rows][:, columns])
 
 
 def test_unknown_border_mode_is_named() -> None:

@@ -21,6 +21,9 @@ PROMISED = [
     *(f"{name}_got10k" for name in ("dimp50", "dimp50_star", "bgd_dimp50", "rls_dimp50")),
     *("dimp_lite", "dimp_lite_star", "rls_dimp_lite"),
     *("bgd_dimp_lite", "bgd_dimp_lite_sm", "bgd_dimp_lite_mm", "bgd_dimp_lite_fm"),
+    *("dimp_lite_iounet", "dimp_lite_untrained_ridge"),
+    *("dimp_lite_untrained", "dimp_lite_untrained_star", "rls_dimp_lite_untrained"),
+    *(f"bgd_dimp_lite_untrained{ema}" for ema in ("", "_sm", "_mm", "_fm")),
 ]
 
 
@@ -51,7 +54,7 @@ def test_papers_settings_of_rls(name: str, step_length: float) -> None:
     assert params.online_step_length == load(name.replace("rls", "bgd")).online_step_length
 
 
-@pytest.mark.parametrize("base", ["dimp50", "dimp_lite"])
+@pytest.mark.parametrize("base", ["dimp50", "dimp_lite", "dimp_lite_untrained"])
 def test_variants_differ_in_the_online_update_alone(base: str) -> None:
     reference = load(base).to_dict()
     star = f"{base}_star"

@@ -21,6 +21,15 @@ def test_formula(size_average: bool) -> None:
         torch.testing.assert_close(normalized, image * factor)
 
 
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
+def test_short_numbers_do_not_overflow(dtype: torch.dtype) -> None:
+    x = 300 * torch.randn(1, 8, 6, 6)  # squares beyond the largest float16, 65504
+    out = InstanceL2Norm()(x.to(dtype))
+    assert out.dtype == dtype
+    # One rounding of the input and one of the output, each of half a unit in the last place.
+    torch.testing.assert_close(out.float(), InstanceL2Norm()(x), rtol=2 * torch.finfo(dtype).eps, atol=1e-3)
+
+
 def test_zero_map_stays_zero() -> None:
     x = torch.zeros(1, 2, 3, 3, requires_grad=True)
     out = InstanceL2Norm()(x)

@@ -4,6 +4,7 @@ import pytest
 import torch
 from torch import Tensor
 
+from ltr.models.layers.filter import apply_filter
 from ltr.models.target_classifier.optimizer import DiMPSteepestDescentGN
 from tests.shared_data import golden
 
@@ -64,6 +65,30 @@ def test_step_is_the_minimum_of_the_gauss_newton_model() -> None:
     taken = ((filter - iterates[1]) * gradient).sum() / gradient.square().sum()
     assert model(taken) < model(taken * 1.01)
     assert model(taken) < model(taken * 0.99)
+
+
+@pytest.mark.parametrize("num_iter", [1, 3])
+def test_derivatives_of_the_unrolled_iterations(num_iter: int) -> None:
+    """Offline training differentiates through them: features, first filter, step, regularization and the three maps."""
+    optimizer = DiMPSteepestDescentGN(
+        init_step_length=0.9, init_filter_reg=0.1, init_gauss_sigma=0.9, num_dist_bins=5, bin_displacement=1.0
+    ).double()
+    with torch.no_grad():
+        optimizer.spatial_weight_predictor.weight.uniform_(0.5, 1.5)
+    feat = torch.randn(2, 2, 4, 4, dtype=torch.float64, requires_grad=True)
+    start = (0.1 * torch.randn(1, 2, 2, 2, dtype=torch.float64)).requires_grad_(True)
+    boxes = torch.tensor([[20.0, 24, 20, 14], [22, 18, 26, 30]], dtype=torch.float64)
+    names = [name for name, _ in optimizer.named_parameters()]
+
+    def scores(start: torch.Tensor, feat: torch.Tensor, *values: torch.Tensor) -> torch.Tensor:
+        learnt = dict(zip(names, values, strict=True))
+        filter, _, _ = torch.func.functional_call(
+            optimizer, learnt, (start,), {"feat": feat, "bb": boxes, "num_iter": num_iter, "compute_losses": False}
+        )
+        return apply_filter(feat, filter)
+
+    assert len(names) == 5
+    assert torch.autograd.gradcheck(scores, (start, feat, *optimizer.parameters()))
 
 
 def test_empty_memory_slots_change_nothing() -> None:

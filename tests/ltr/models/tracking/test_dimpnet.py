@@ -196,3 +196,37 @@ def test_training_pass_without_box_regressor(lite: DiMPnet) -> None:
         )
     assert iou is None
     assert scores[-1].shape == (2, 1, 9, 9)
+
+
+def test_sequences_together_equal_one_by_one() -> None:
+    """Each sequence has its own filter; in evaluation mode nothing else could mix them."""
+    torch.manual_seed(0)
+    network = (
+        dimpnet_lite0(
+            backbone_pretrained=False, filter_init="linear", final_conv=True, out_feature_dim=16, bb_regressor=True
+        )
+        .double()
+        .eval()
+    )
+    train, test = ({"layer2": torch.randn(n, 3, 40, 16, 16), "layer3": torch.randn(n, 3, 112, 8, 8)} for n in (2, 4))
+    train, test = ({name: feat.double() for name, feat in features.items()} for features in (train, test))
+    boxes = (40 + 20 * torch.rand(2, 3, 4)).double()
+    proposals = (40 + 20 * torch.rand(4, 3, 5, 4)).double()
+    scores, iou = network.forward_features(train, test, boxes, proposals)
+    assert iou is not None
+    for s in range(3):
+        one = slice(s, s + 1)
+        alone, iou_alone = network.forward_features(
+            {name: feat[:, one] for name, feat in train.items()},
+            {name: feat[:, one] for name, feat in test.items()},
+            boxes[:, one],
+            proposals[:, one],
+        )
+        torch.testing.assert_close(torch.stack(alone), torch.stack(scores)[:, :, one])
+        torch.testing.assert_close(iou_alone, iou[:, one])
+        feat = network.extract_classification_feat({"layer3": train["layer3"][:, s]})
+        weights, _, _ = network.classifier.get_filter(feat, boxes[:, s])  # what a tracker calls
+        expected = network.classifier.classify(
+            weights, network.extract_classification_feat({"layer3": test["layer3"][:, s]})
+        )
+        torch.testing.assert_close(scores[-1][:, s], expected)

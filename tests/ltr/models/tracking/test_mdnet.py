@@ -83,6 +83,33 @@ def test_roi_features_are_channel_by_channel(net: MDNet) -> None:
     assert features.view(512, 9).max(dim=1).values.le(maps[0].amax(dim=(1, 2)) + 1e-4).all()
 
 
+def test_domains_together_are_the_branches_one_by_one() -> None:
+    torch.manual_seed(1)
+    for network in (mdnet(num_branches=4), mdnet_lite0(backbone_pretrained=False, hidden_dim=8, num_branches=4)):
+        network.double().eval()
+        features = torch.randn(5, network.feature_dim, dtype=torch.float64)
+        domains = torch.tensor([2, 0, 3])
+        logits = network.domain_logits(network.hidden_features(features), domains)
+        expected = torch.stack([network(features, branch=int(k)) for k in domains], dim=1)
+        torch.testing.assert_close(logits, expected)
+
+
+def test_domains_share_their_dropout() -> None:
+    network = mdnet_lite0(backbone_pretrained=False, hidden_dim=64, num_branches=2).train()
+    network.branches[1].load_state_dict(network.branches[0].state_dict())
+    logits = network.domain_logits(torch.randn(3, 64), torch.tensor([0, 1]))
+    assert torch.equal(logits[:, 0], logits[:, 1])
+
+
+def test_lite_head_takes_the_trained_layers() -> None:
+    trained = mdnet_lite0(backbone_pretrained=False, hidden_dim=8, num_branches=2)
+    head = trained.make_head(torch.Generator().manual_seed(0))
+    assert torch.equal(head.fc4[0].weight, trained.layers.fc4[0].weight)
+    assert torch.equal(head.fc5[1].bias, trained.layers.fc5[1].bias)
+    untrained = mdnet_lite0(backbone_pretrained=False, hidden_dim=8)
+    assert not any(key.startswith(("layers", "branches")) for key in untrained.state_dict())
+
+
 def test_head_is_a_copy(net: MDNet) -> None:
     head = net.make_head(torch.Generator().manual_seed(0))
     before = net.layers.fc4[0].weight.clone()

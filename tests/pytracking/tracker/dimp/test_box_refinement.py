@@ -3,7 +3,13 @@ import torch
 from torch import Tensor
 
 from ltr.models.tracking.dimpnet import dimpnet50
-from pytracking.tracker.dimp.box_refinement import propose_boxes, refine_boxes, select_box
+from pytracking.tracker.dimp.box_refinement import (
+    autograd_gradient,
+    propose_boxes,
+    refine_boxes,
+    select_box,
+    trusted_share,
+)
 from tests.shared_data import fill_by_recipe, golden
 
 TARGET = torch.tensor([100.0, 80.0, 60.0, 40.0])
@@ -18,21 +24,21 @@ def closeness(boxes: Tensor) -> Tensor:
 @pytest.mark.parametrize(("space", "step"), [("default", 10.0), ("relative", 0.1)])
 def test_ascent_reaches_the_best_box(space: str, step: float) -> None:
     start = TARGET + torch.tensor([[6.0, -4.0, -5.0, 3.0], [-3.0, 3.0, 4.0, 4.0]])
-    boxes, iou = refine_boxes(closeness, start, space, 60, step, 1.0)
+    boxes, iou = refine_boxes(autograd_gradient(closeness), start, space, 60, step, 1.0)
     torch.testing.assert_close(boxes, TARGET.expand(2, 4), rtol=0, atol=0.5)
     assert (iou > closeness(start)).all()
 
 
 def test_iou_is_the_one_before_the_last_step() -> None:
     start = (TARGET + 5)[None]
-    boxes, iou = refine_boxes(closeness, start, "default", 1, 1.0, 1.0)
+    boxes, iou = refine_boxes(autograd_gradient(closeness), start, "default", 1, 1.0, 1.0)
     torch.testing.assert_close(iou, closeness(start))
     assert not torch.equal(boxes, start)
 
 
 def test_no_iterations_rank_the_proposals() -> None:
     start = torch.stack((TARGET, TARGET + 3))
-    boxes, iou = refine_boxes(closeness, start, "default", 0, 1.0, 1.0)
+    boxes, iou = refine_boxes(autograd_gradient(closeness), start, "default", 0, 1.0, 1.0)
     assert boxes is start
     torch.testing.assert_close(iou, closeness(start))
 
@@ -75,7 +81,12 @@ def test_golden_refinement() -> None:
     iou_features = regressor.get_iou_feat(features("test"))
 
     def predict(boxes: Tensor) -> Tensor:
-        return regressor.predict_iou(modulation, iou_features, boxes[None])[0]
+        iou: Tensor = regressor.predict_iou(modulation, iou_features, boxes[None])[0]
+        return iou
+
+    def closed_form(boxes: Tensor) -> tuple[Tensor, Tensor]:
+        iou, gradient = regressor.predict_iou_with_gradient(modulation, iou_features, boxes[None])
+        return iou[0], gradient[0]
 
     proposals = case["proposals"].float()
     for key, space, count in (
@@ -85,8 +96,16 @@ def test_golden_refinement() -> None:
         ("rel_b", "relative", 9),
     ):
         step, decay = case[f"{key}_param"].tolist()
-        boxes, iou = refine_boxes(predict, proposals[:count], space, 5, step, decay)
-        expected_boxes = case[f"{key}_boxes_f64"] if f"{key}_boxes_f64" in case else case[f"{key}_boxes"]
-        torch.testing.assert_close(boxes.double(), expected_boxes.double(), rtol=0, atol=2e-3)
-        expected_iou = case[f"{key}_iou"].double()
-        assert (iou - expected_iou).abs().max() <= 1e-4 * expected_iou.abs().max()
+        for form in (closed_form, autograd_gradient(predict)):
+            boxes, iou = refine_boxes(form, proposals[:count], space, 5, step, decay)
+            expected_boxes = case[f"{key}_boxes_f64"] if f"{key}_boxes_f64" in case else case[f"{key}_boxes"]
+            torch.testing.assert_close(boxes.double(), expected_boxes.double(), rtol=0, atol=2e-3)
+            expected_iou = case[f"{key}_iou"].double()
+            assert (iou - expected_iou).abs().max() <= 1e-4 * expected_iou.abs().max()
+
+
+def test_share_of_a_refined_box_grows_with_the_score() -> None:
+    assert trusted_share(0.1, None) == 1.0
+    assert trusted_share(1.2, 1.0) == 1.0
+    assert trusted_share(-0.1, 1.0) == 0.0
+    assert trusted_share(0.4, 0.8) == pytest.approx(0.25)

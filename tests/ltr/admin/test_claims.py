@@ -6,14 +6,14 @@ from pathlib import Path
 
 import pytest
 
-from pytracking.evaluation import claims
-from pytracking.evaluation.claims import ClaimedError, claim, is_held
+from ltr.admin import claims
+from ltr.admin.claims import ClaimedError, claim, is_held
 
 ROOT = Path(__file__).resolve().parents[3]
 HOLD = """
 import sys
 from pathlib import Path
-from pytracking.evaluation.claims import claim
+from ltr.admin.claims import claim
 with claim(Path(sys.argv[1])):
     print("held", flush=True)
     sys.stdin.readline()

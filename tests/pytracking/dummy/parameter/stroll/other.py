@@ -1,0 +1,7 @@
+"""Nothing to choose."""
+
+from pytracking.utils.params import TypedParams
+
+
+def parameters() -> TypedParams:
+    return TypedParams()
