@@ -33,7 +33,7 @@ def dimp50_got10k() -> DiMPParams:
 
 def dimp_lite() -> DiMPParams:
     """DiMP on the embedded EfficientNet-Lite0 with the heads of `ltr/weights`; boxes by ridge regression."""
-    return ridge_boxes(_dimp_lite0())
+    return ridge_boxes(_dimp_lite0()).replace(box_trust_score=0.5)
 
 
 def dimp_lite_iounet() -> DiMPParams:

@@ -231,9 +231,10 @@ class DiMP(LockstepTracker):
         params = self.params
         box = box_in_crop(self.target.pos, self.target.size, crop_pos, crop_scale, self.crop_sz).double()
         moved = self.ridge.refine(backbone, box, self.crop_sz)
+        share = trusted_share(self.presence, params.box_trust_score)
         motion = (moved[:2] + moved[2:] / 2 - box[:2] - box[2:] / 2).flip(0).numpy()
-        self.target.move(self.target.pos + motion * crop_scale, params)
-        growth = (moved[2:] / box[2:]).flip(0).numpy() ** params.scale_update_rate
+        self.target.move(self.target.pos + share * motion * crop_scale, params)
+        growth = (moved[2:] / box[2:]).flip(0).numpy() ** (share * params.scale_update_rate)
         self.target.size = self.target.size * (np.sqrt(growth.prod()) if params.ridge_keep_aspect else growth)
         if update_scale:
             self.target.scale = float(np.sqrt(np.prod(self.target.size) / np.prod(self.target.base_size)))

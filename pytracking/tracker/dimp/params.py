@@ -121,9 +121,7 @@ class DiMPParams(TypedParams):
     box_refinement_step_decay: float = 1.0
     box_refinement_space: Literal["default", "relative"] = "default"
     use_iounet_pos_for_learning: bool = True
-    box_trust_score: float | None = (
-        None  # from this score on a refined box is taken, below it only a part of the change
-    )
+    box_trust_score: float | None = None  # below this score only a part of a refined or regressed box is taken over
 
     vot_anno_conversion_type: Literal["preserve_area", "union"] = "preserve_area"
 

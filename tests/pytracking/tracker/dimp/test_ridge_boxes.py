@@ -68,6 +68,14 @@ def test_tracker_follows_a_growing_target() -> None:
     assert box[3] > 49
 
 
+def test_size_is_not_taken_over_where_the_score_is_not_trusted() -> None:
+    tracker = DiMP(RIDGE.replace(box_trust_score=1e6))  # of any real score the share is about 1e-12
+    tracker.initialize(frame(120, 90), {"init_bbox": [120, 90, 40, 40]})
+    for t in range(1, 6):
+        box = tracker.track(frame(120 - t / 2, 90 - t / 2, 40 + t))["target_bbox"]
+    assert box[2:] == pytest.approx([40, 40], abs=1e-3)
+
+
 def test_runs_together_have_the_boxes_of_runs_alone() -> None:
     params = [RIDGE, dimp_lite_untrained().replace(**SMALL), RIDGE]  # backbone layers that differ between the runs
     singles = [alone(tracker, 4) for tracker in start(params)]
