@@ -237,7 +237,7 @@ class DiMP(LockstepTracker):
         growth = (moved[2:] / box[2:]).flip(0).numpy() ** (share * params.scale_update_rate)
         self.target.size = self.target.size * (np.sqrt(growth.prod()) if params.ridge_keep_aspect else growth)
         if update_scale:
-            self.target.scale = float(np.sqrt(np.prod(self.target.size) / np.prod(self.target.base_size)))
+            self.target.follow_size()
 
     async def _refine_box(
         self, backbone: dict[str, Tensor], crop_pos: Array, crop_scale: float, update_scale: bool
@@ -258,4 +258,4 @@ class DiMP(LockstepTracker):
             self.target.pos = self.target.pos + share * (pos - self.target.pos) if share < 1 else pos
         self.target.size = self.target.size * (size / self.target.size) ** share if share < 1 else size
         if update_scale:
-            self.target.scale = float(np.sqrt(np.prod(self.target.size) / np.prod(self.target.base_size)))
+            self.target.follow_size()

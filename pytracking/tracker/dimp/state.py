@@ -50,6 +50,10 @@ class TargetState:
         margin = (params.target_inside_ratio - 0.5) * self.size
         self.pos = np.maximum(np.minimum(pos, self.image_sz - margin), margin)
 
+    def follow_size(self) -> None:
+        """The scale at which the target's area is that of `base_size` again."""
+        self.scale = float(np.sqrt(np.prod(self.size) / np.prod(self.base_size)))
+
 
 def box_in_crop(
     pos: Array, size: Array, crop_pos: Array, crop_scale: float, crop_sz: tuple[int, int]

@@ -6,9 +6,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from ltr.data.box_sampling import SMALLEST_SIDE
+from ltr.data.scene import Scene, crop, rois_in_scene, scene_around
 from pytracking.features.net_wrappers import NetWithBackbone
-from pytracking.tracker.rtmdnet.sampling import SMALLEST_SIDE
-from pytracking.tracker.rtmdnet.scene import Scene, crop, rois_in_scene, scene_around
 from pytracking.utils.types import Array, Image
 
 

@@ -7,10 +7,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from ltr.data.box_sampling import sample_boxes
+from ltr.data.scene import Scene, scene_around, scene_of
 from pytracking.tracker.rtmdnet.features import RoIFeatures
 from pytracking.tracker.rtmdnet.params import RTMDNetParams, Sampling
-from pytracking.tracker.rtmdnet.sampling import sample_boxes
-from pytracking.tracker.rtmdnet.scene import Scene, scene_around, scene_of
 from pytracking.utils.types import Image
 
 Draw = Callable[[Tensor, int, Sampling], Tensor]

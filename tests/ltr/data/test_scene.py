@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 import torch
 
+from ltr.data.scene import LARGEST_SCENE, Scene, crop, rois_in_scene, scene_around, scene_of
 from ltr.models.tracking.mdnet import without_receptive_field
-from pytracking.tracker.rtmdnet.scene import LARGEST_SCENE, Scene, crop, rois_in_scene, scene_around, scene_of
 from tests.pytracking.features.test_preprocessing import synthetic_image
 from tests.shared_data import golden
 

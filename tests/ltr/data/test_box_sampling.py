@@ -1,4 +1,4 @@
-"""Drawn boxes lie where RT-MDNet's rules put them."""
+"""Arithmetic of boxes, and drawn boxes lie where RT-MDNet's rules put them."""
 
 import pytest
 import torch
@@ -6,9 +6,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor
 
-from pytracking.tracker.rtmdnet.boxes import area_ratio, overlap
+from ltr.data.box_sampling import SMALLEST_SIDE, area_ratio, draw_boxes, overlap, sample_boxes, to_corners, within
 from pytracking.tracker.rtmdnet.params import RTMDNetParams, Sampling, gaussian, uniform
-from pytracking.tracker.rtmdnet.sampling import SMALLEST_SIDE, draw_boxes, sample_boxes
+from tests.shared_data import golden
 
 IMAGE = (480, 640)
 TARGET = torch.tensor([300.0, 200.0, 60.0, 40.0]).double()  # mean side 50, center (330, 220)
@@ -99,3 +99,22 @@ def test_generator_alone_decides() -> None:
     torch.manual_seed(77)
     assert torch.equal(draw(sampling, seed=3), first)
     assert not torch.equal(draw(sampling, seed=4), first)
+
+
+def test_golden_overlaps() -> None:
+    case = golden("c10_rtmdnet.npz")
+    boxes, others = case["samples"], case["overlap_b"]
+    torch.testing.assert_close(overlap(boxes, others), case["overlap_pair"], rtol=0, atol=1e-9)
+    torch.testing.assert_close(overlap(boxes, others[5:6]), case["overlap_one"], rtol=0, atol=1e-9)
+
+
+def test_boxes_apart_do_not_overlap() -> None:
+    boxes = torch.tensor([[0.0, 0, 10, 10], [30, 0, 5, 5]]).double()
+    assert overlap(boxes, torch.tensor([[20.0, 0, 5, 5]]).double()).tolist() == [0, 0]
+
+
+def test_corners_areas_and_ranges() -> None:
+    boxes = torch.tensor([[1.0, 2, 3, 4]])
+    assert to_corners(boxes).tolist() == [[1, 2, 4, 6]]
+    assert area_ratio(boxes, torch.tensor([[0.0, 0, 2, 3]])).tolist() == [2]
+    assert within(torch.tensor([0.5, 0.6, 1.0, 1.1]), (0.6, 1.0)).tolist() == [False, True, True, False]
