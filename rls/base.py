@@ -9,13 +9,19 @@ has learnt.
 
 Watch: 1 + xᵀ P x is at least 1 for every positive definite P, and every update needs it anyway. An input that finds it
 smaller, or not a number, makes P repair itself with a warning, or fail with the numbers. The norm of the input (is it
-finite?), this pivot and, in the low-rank form, the size of the residual are the only numbers read back from the device.
+finite?), this pivot and, in the low-rank form, the size of the residual are the only numbers an update asks for.
+
+Reads: on a CPU they cost nothing. From a CUDA device each would wait for all work queued there. An update by one row
+therefore decides on the device: an input that is not finite counts as zeros, one with a bad pivot is left out, a
+direction that is not new becomes a column of zeros. The numbers travel to the host meanwhile, and are looked at when
+the next update or a diagnosis comes (`InverseCorrelation.settle`). Blocks of several rows do read.
 """
 
 import math
 import warnings
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -30,6 +36,7 @@ from rls.checks import (
     check_positive,
     check_real_floating,
 )
+from rls.verdicts import Verdict, reads_are_free
 
 RIDGE_RENEWAL = 4.0  # times its floor is what δ_n is renewed to: enough for the O(dim³) of the dense form to be rare
 
@@ -40,6 +47,15 @@ class PositiveDefinitenessError(ArithmeticError):
 
 class PositiveDefinitenessWarning(RuntimeWarning):
     """P was no longer positive definite and has been repaired."""
+
+
+@dataclass
+class UnsettledUpdate:
+    """An update whose numbers the host has not looked at."""
+
+    number: int
+    row: Tensor  # (1, dim), zeros where the input was not finite
+    verdict: Verdict  # norm of the input, pivot, whether that is good, and what the form of P adds
 
 
 class InverseCorrelation(ABC):
@@ -69,6 +85,8 @@ class InverseCorrelation(ABC):
         self.num_updates = 0
         self._ridge = self.delta
         self._max_block = self.dim
+        self._reads_are_free = reads_are_free(self.device)
+        self._unsettled: UnsettledUpdate | None = None
         finfo = torch.finfo(dtype)
         smallest = 4 / finfo.max
         if self.delta < smallest:
@@ -91,12 +109,21 @@ class InverseCorrelation(ABC):
         With β < 1 every row of a block is one forgetting step, exactly as in the sequence of its rows; or the whole
         block is one with `one_step`: Φ_n = β Φ_{n-1} + Xᵀ X (Eq. 23).
 
+        On a CUDA device an update by one row reads nothing back. What is wrong with the input or with P is then raised,
+        or repaired with a warning, by the next update, before it takes anything in, or by `settle` or a diagnosis. P
+        meanwhile is that of an input of zeros in its place, which counts as an update: unchanged, but for forgetting.
+
         Raises:
             ValueError: on a wrong shape, device, or an input that is not finite; P is unchanged then.
             PositiveDefinitenessError: if P lost positive definiteness beyond repair; the rows before the one that
                 showed it have been taken in.
         """
-        rows = self.checked_rows(x)
+        rows = self._as_rows(x)
+        self.settle()
+        if not self._reads_are_free and len(rows) == 1:
+            self._absorb_unread(rows)
+            return
+        self._check_finite(rows)
         for index, block in enumerate(self.blocks(rows.shape[0])):
             part = rows[block]
             self._absorb(part, int(index == 0) if one_step else len(part))
@@ -115,8 +142,30 @@ class InverseCorrelation(ABC):
         check_device("g", g, self.device)
         return self._apply(g.reshape(-1, self.dim)).to(g.dtype).reshape(g.shape)
 
+    def settle(self) -> None:
+        """Look at the numbers of the last update, waiting for the device if need be; does nothing on a CPU.
+
+        Raises:
+            ValueError: if the input of that update was not finite.
+            PositiveDefinitenessError: if P lost positive definiteness beyond repair.
+        """
+        update, self._unsettled = self._unsettled, None
+        if update is None:
+            return
+        norm, pivot, good, *others = update.verdict.read()
+        self._settle(others)
+        if not math.isfinite(norm):
+            raise self._not_finite(
+                f" in update {update.number}, which counts as one by zeros. The input of this call, if it had one, has "
+                "not been taken in: call again."
+            )
+        if not good:
+            with torch.no_grad():
+                self._recover(update.row, 0, pivot if pivot < math.inf else math.nan, update.number)
+
     def reset(self) -> None:
-        """Forget everything: P = I/δ."""
+        """Forget everything: P = I/δ. What nobody has looked at in the last update is forgotten, too."""
+        self._unsettled = None
         self._ridge = self.delta
         self.num_updates = 0
         self._reset()
@@ -131,6 +180,7 @@ class InverseCorrelation(ABC):
 
     def trace(self) -> float:
         """tr P: dim/δ at the start, and less with every input as long as β = 1."""
+        self.settle()
         return self._moments()[0]
 
     def effective_rank(self) -> float:
@@ -138,11 +188,16 @@ class InverseCorrelation(ABC):
 
         dim at the start. A direction of which P has learnt much no longer counts.
         """
+        self.settle()
         trace, squared = self._moments()
         return trace**2 / squared
 
     def state_dict(self) -> dict[str, Any]:
         """Copy of the whole state: numbers and tensors."""
+        self.settle()
+        return self._state()
+
+    def _state(self) -> dict[str, Any]:
         return {
             "dim": self.dim,
             "delta": self.delta,
@@ -158,13 +213,14 @@ class InverseCorrelation(ABC):
         Raises:
             ValueError: if the state is of another class, dim, delta or beta; nothing is changed then.
         """
-        expected = self.state_dict().keys()
+        expected = self._state().keys()
         if state.keys() != expected:
             raise ValueError(f"State mismatch: expected the keys {sorted(expected)}, got {sorted(state)}.")
         for name in ("dim", "delta", "beta"):
             if state[name] != getattr(self, name):
                 raise ValueError(f"State mismatch: expected {name} = {getattr(self, name)}, got {state[name]}.")
         self._load_tensors(state)
+        self._unsettled = None
         self.num_updates = state["num_updates"]
         self._ridge = state["ridge"]
 
@@ -177,15 +233,24 @@ class InverseCorrelation(ABC):
         Raises:
             ValueError: on a wrong shape, device, or numbers that are not finite.
         """
+        rows = self._as_rows(x)
+        self._check_finite(rows)
+        return rows
+
+    def _as_rows(self, x: Tensor) -> Tensor:
         if x.ndim > 2:
             raise ValueError(f"Shape mismatch: expected x as (dim,) or (b, dim), got {tuple(x.shape)}.")
         check_last_dim("x", x, self.dim, "(dim,) or (b, dim)")
         check_real_floating("x", x)
         check_device("x", x, self.device)
-        rows = x.detach().reshape(-1, self.dim).to(self.dtype)
+        return x.detach().reshape(-1, self.dim).to(self.dtype)
+
+    def _check_finite(self, rows: Tensor) -> None:
         if not math.isfinite(self._norm(rows)):
-            raise ValueError(f"Expected finite numbers in x, got NaN, infinity or more than {self.dtype} can hold.")
-        return rows
+            raise self._not_finite(".")
+
+    def _not_finite(self, end: str) -> ValueError:
+        return ValueError(f"Expected finite numbers in x, got NaN, infinity or more than {self.dtype} can hold{end}")
 
     def blocks(self, count: int) -> Iterator[slice]:
         """Parts of a block of `count` rows to absorb one after the other; none spans a renewal of the ridge."""
@@ -213,7 +278,18 @@ class InverseCorrelation(ABC):
                 for index in range(count):
                     self._absorb(rows[index : index + 1], int(index < steps))
                 return
-            self._recover(rows, steps, pivot)
+            self._recover(rows, steps, pivot, self.num_updates + 1)
+        self._count(count, steps)
+
+    def _absorb_unread(self, row: Tensor) -> None:
+        """Take one row (1, dim) in after one forgetting step, without a host read."""
+        norm = torch.linalg.vector_norm(row, dtype=self._work_dtype)
+        row = row.masked_fill(~norm.isfinite(), 0.0)
+        numbers = self._downdate_unread(row)
+        self._count(1, 1)
+        self._unsettled = UnsettledUpdate(self.num_updates, row, Verdict([norm, *numbers]))
+
+    def _count(self, count: int, steps: int) -> None:
         self.num_updates += count
         self._ridge *= self.beta**steps
         if self._ridge < self._ridge_floor:
@@ -223,10 +299,10 @@ class InverseCorrelation(ABC):
         self._add_ridge(ridge - self._ridge)
         self._ridge = ridge
 
-    def _recover(self, row: Tensor, steps: int, pivot: float) -> None:
+    def _recover(self, row: Tensor, steps: int, pivot: float, number: int) -> None:
         """Repair P, then take the input in; fail with the numbers where that does not help."""
         numbers = (
-            f"at update {self.num_updates + 1}: 1 + xᵀPx/β = {pivot:.6g}, expected at least 1 "
+            f"at update {number}: 1 + xᵀPx/β = {pivot:.6g}, expected at least 1 "
             f"(|x| = {self._norm(row):.6g}, 1/δ_n = {self.scale:.6g}, dim = {self.dim}, {self.dtype})"
         )
         if self._repair(row, pivot) and (pivot := self._downdate(row, steps)) >= 1:
@@ -248,6 +324,17 @@ class InverseCorrelation(ABC):
 
         Returns the smallest pivot. Below 1 (or not a number), P is unchanged.
         """
+
+    @abstractmethod
+    def _downdate_unread(self, row: Tensor) -> list[Tensor]:
+        """`_downdate` by one row (1, dim) after one forgetting step, without a host read.
+
+        Where the pivot is bad, P only forgets. Returns the pivot, whether it is good, and what `_settle` is to get.
+        """
+
+    @abstractmethod
+    def _settle(self, numbers: list[float]) -> None:
+        """Use what `_downdate_unread` returned beyond the first two, once the host knows it."""
 
     @abstractmethod
     def _repair(self, row: Tensor, pivot: float) -> bool:

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from rls.base import InverseCorrelation
 from rls.checks import check_at_least_one, check_choice
-from rls.matrices import add_ridge_, downdate_, orthonormal_rows, polished
+from rls.matrices import add_ridge_, downdate_, guarded_downdate_, orthonormal_rows, polished, unit_row
 
 NOVELTY = 10.0  # a residual of less than this many rounding units of its input is rounding, not a new direction
 
@@ -39,9 +39,11 @@ class DenseInverseCorrelation(InverseCorrelation):
         self._reset()
 
     def to_dense(self) -> Tensor:
+        self.settle()
         return self._matrix.clone()
 
     def smallest_eigenvalue(self) -> float:
+        self.settle()
         return float(torch.linalg.eigvalsh(self._matrix.double())[0])
 
     def _moments(self) -> tuple[float, float]:
@@ -49,6 +51,12 @@ class DenseInverseCorrelation(InverseCorrelation):
 
     def _downdate(self, rows: Tensor, steps: int) -> float:
         return downdate_(self._matrix, rows, self.beta, steps)
+
+    def _downdate_unread(self, row: Tensor) -> list[Tensor]:
+        return list(guarded_downdate_(self._matrix, row, self.beta, 1))
+
+    def _settle(self, numbers: list[float]) -> None:
+        """P has no shape that depends on an update."""
 
     def _repair(self, row: Tensor, pivot: float) -> bool:
         eps = torch.finfo(self.dtype).eps
@@ -101,6 +109,10 @@ class LowRankInverseCorrelation(InverseCorrelation):
     inputs was then up to 10⁴ times too large, a step size that diverges. Spreading keeps it within a factor of 3 for
     β = 1. The price: where no input ever pointed P is too small, up to tenfold on correlated inputs.
 
+    On a CUDA device an update by one row that may have to compress, because all columns are in use, reads whether its
+    direction is new. Any other gets a column, of zeros where the direction is not new. Such a column changes nothing,
+    and the next update takes its place.
+
     Args:
         dim: length of an input.
         delta: regularizer δ > 0; P_0 = I/δ.
@@ -125,8 +137,11 @@ class LowRankInverseCorrelation(InverseCorrelation):
     ) -> None:
         super().__init__(dim, delta, beta, dtype, device)
         self._rank = 0
+        self._doubtful = 0  # of these columns, the last ones that may be zero: 1 between an update and `settle`
         self.max_rank = None if max_rank is None else check_at_least_one("max_rank", max_rank)
         self._bound = dim if max_rank is None else min(max_rank, dim)
+        self._basis = torch.empty(0, dim, dtype=dtype, device=self.device)
+        self._core = torch.empty(0, 0, dtype=torch.float64, device=self.device)
         if self._bound < dim:
             self._max_block = max(1, self._bound // 2)  # what a compression frees: a block always fits
         self._reset()
@@ -134,16 +149,19 @@ class LowRankInverseCorrelation(InverseCorrelation):
     @property
     def rank(self) -> int:
         """Number r of columns in use."""
+        self.settle()
         return self._rank
 
     @property
     def basis(self) -> Tensor:
         """Q (r, dim), orthonormal rows."""
+        self.settle()
         return self._basis[: self._rank]
 
     @property
     def core(self) -> Tensor:
         """M (r, r), float64: P in the coordinates of the basis."""
+        self.settle()
         return self._core[: self._rank, : self._rank]
 
     def to_dense(self) -> Tensor:
@@ -153,6 +171,7 @@ class LowRankInverseCorrelation(InverseCorrelation):
         return ((P + P.mT) / 2).to(self.dtype)
 
     def smallest_eigenvalue(self) -> float:
+        self.settle()
         if self._rank == 0:
             return self.scale
         Q = self.basis.double()
@@ -161,7 +180,7 @@ class LowRankInverseCorrelation(InverseCorrelation):
 
     def _complement_scale(self) -> float:
         """c, or 0 where the basis spans the whole space: what rounding leaves outside of it is not real then."""
-        return self.scale if self._rank < self.dim else 0.0
+        return self.scale if self._rank - self._doubtful < self.dim else 0.0
 
     def _clamped_scale(self) -> float:
         """(1 − η) c, the bound of the squared singular values of U."""
@@ -173,9 +192,10 @@ class LowRankInverseCorrelation(InverseCorrelation):
         return self._clamped_scale() * torch.eye(self._rank, dtype=torch.float64, device=self.device) - self.core
 
     def _apply(self, G: Tensor) -> Tensor:
-        Q, G = self.basis.to(self._work_dtype), G.to(self._work_dtype)
+        Q, G = self._basis[: self._rank].to(self._work_dtype), G.to(self._work_dtype)  # unsettled: no read here
+        core = self._core[: self._rank, : self._rank]
         inside = (G @ Q.mT).double()
-        mixed = torch.addmm(inside, inside, self.core, beta=self._clamped_scale(), alpha=-1)
+        mixed = torch.addmm(inside, inside, core, beta=self._clamped_scale(), alpha=-1)
         return torch.addmm(G, mixed.to(Q.dtype), Q, beta=self._complement_scale(), alpha=-1)
 
     def _moments(self) -> tuple[float, float]:
@@ -186,6 +206,24 @@ class LowRankInverseCorrelation(InverseCorrelation):
     def _downdate(self, rows: Tensor, steps: int) -> float:
         inside = self._coordinates(rows)  # may extend the core
         return downdate_(self.core, inside, self.beta, steps)
+
+    def _downdate_unread(self, row: Tensor) -> list[Tensor]:
+        if self._rank == self._bound:  # of the whole space, or to be compressed if the row is new, which needs a read
+            inside = self._coordinates(row)
+            return list(guarded_downdate_(self.core, inside, self.beta, 1))
+        Q, wide = self.basis.to(self._work_dtype), row.to(self._work_dtype)
+        inside = wide @ Q.mT
+        new, is_new = self._new_direction(wide, inside, Q)
+        self._append(new)
+        self._doubtful = 1
+        coordinates = torch.cat((inside, wide @ new.mT), dim=1).double()
+        return [*guarded_downdate_(self.core, coordinates, self.beta, 1), is_new]
+
+    def _settle(self, numbers: list[float]) -> None:
+        if self._doubtful:
+            self._doubtful = 0
+            if numbers[0] == 0:  # a column of zeros, whose zero coordinates have left zeros around it in the core
+                self._rank -= 1
 
     def _coordinates(
         self,
@@ -223,6 +261,20 @@ class LowRankInverseCorrelation(InverseCorrelation):
             new = orthonormal_rows(torch.addmm(new, new @ Q.mT, Q, alpha=-1), 0.5)
         return new
 
+    def _new_direction(
+        self,
+        row: Tensor,  # (1, dim)
+        inside: Tensor,  # (1, r)
+        Q: Tensor,  # (r, dim)
+    ) -> tuple[Tensor, Tensor]:
+        """`_new_directions` of one row without a host read: (1, dim), zeros where it is not new; and whether it is."""
+        norm = torch.linalg.vector_norm(row).clamp_min(torch.finfo(row.dtype).tiny)
+        residual = torch.addmm(row, inside, Q, alpha=-1) / norm
+        new, is_new = unit_row(residual, NOVELTY * torch.finfo(self.dtype).eps)
+        if self._rank:
+            new, is_new = unit_row(torch.addmm(new, new @ Q.mT, Q, alpha=-1), 0.5)
+        return new, is_new
+
     def _append(self, new: Tensor) -> None:
         old, rank = self._rank, self._rank + new.shape[0]
         if rank > self._basis.shape[0]:
@@ -234,7 +286,16 @@ class LowRankInverseCorrelation(InverseCorrelation):
         self._rank = rank
 
     def _allocate(self, capacity: int) -> None:
-        """New buffers for columns: Q in the first rows of one, M in the corner of the other, zero around it."""
+        """Buffers for columns: Q in the first rows of one, M in the corner of the other, zero around it.
+
+        Where there is a bound, and reads are not free, they are made once, for all columns: growth by copies takes half
+        as much memory again for a moment, and new memory can make a CUDA device wait.
+        """
+        if self.max_rank is not None and not self._reads_are_free:
+            capacity = self._bound
+            if self._basis.shape[0] == capacity:
+                self._core.zero_()
+                return
         self._basis = torch.empty(capacity, self.dim, dtype=self.dtype, device=self.device)
         self._core = torch.zeros(capacity, capacity, dtype=torch.float64, device=self.device)
 
@@ -268,20 +329,21 @@ class LowRankInverseCorrelation(InverseCorrelation):
         add_ridge_(self.core, ridge)
 
     def _reset(self) -> None:
-        self._rank = 0
+        self._rank = self._doubtful = 0
         self._allocate(min(32, self._bound))
 
     def _tensors(self) -> dict[str, Tensor]:
-        return {"basis": self.basis.clone(), "core": self.core.clone()}
+        rank = self._rank
+        return {"basis": self._basis[:rank].clone(), "core": self._core[:rank, :rank].clone()}
 
     def _load_tensors(self, state: Mapping[str, Any]) -> None:
         rank = len(state["basis"])
         if rank > self._bound:
             raise ValueError(f"State mismatch: expected at most {self._bound} columns, got {rank}: raise max_rank.")
         self._allocate(min(max(32, rank), self._bound))
-        self._rank = rank
-        self.basis.copy_(state["basis"])
-        self.core.copy_(state["core"])
+        self._rank, self._doubtful = rank, 0
+        self._basis[:rank].copy_(state["basis"])
+        self._core[:rank, :rank].copy_(state["core"])
 
 
 def make_inverse_correlation(

@@ -61,14 +61,42 @@ def downdate_(
     return max(pivot, 1.0)
 
 
+def guarded_downdate_(
+    P: Tensor,  # (dim, dim), changed in place
+    row: Tensor,  # (1, dim)
+    beta: float,
+    steps: int,  # forgetting steps before it: 0 or 1
+) -> tuple[Tensor, Tensor]:
+    """`downdate_` by one row without a host read: where the pivot is bad P only forgets, as for a row of zeros.
+
+    Returns the pivot, which is not rounded up to 1 here, and whether it is good, (1, 1) each on the device.
+    """
+    growth = beta**-steps
+    work = torch.promote_types(P.dtype, torch.float32)
+    gain = (row @ P).to(work)
+    if growth != 1:
+        gain *= growth
+    pivot = gain @ row.to(work).mT + 1
+    good = (pivot >= 1 - 4 * torch.finfo(work).eps) & (pivot < math.inf)
+    factor = (gain / pivot.sqrt()).masked_fill(~good, 0.0).to(P.dtype)  # filled, since NaN times 0 is NaN
+    if growth != 1:
+        P *= growth
+    P.addcmul_(factor.mT, factor, value=-1)
+    return pivot, good
+
+
 def add_ridge_(
     P: Tensor,  # (dim, dim), changed in place
     ridge: float,
 ) -> None:
-    """P ← (P⁻¹ + ridge I)⁻¹, written as (I + ridge P)⁻¹ P, which needs no inverse of a small P."""
+    """P ← (P⁻¹ + ridge I)⁻¹, written as (I + ridge P)⁻¹ P, which needs no inverse of a small P.
+
+    I + ridge P of a positive semidefinite P has eigenvalues of at least 1, so that nobody need ask whether it has an
+    inverse: a host read.
+    """
     wide = P.to(torch.promote_types(P.dtype, torch.float32))
     eye = torch.eye(len(P), dtype=wide.dtype, device=P.device)
-    renewed = torch.linalg.solve(eye + ridge * wide, wide)
+    renewed = torch.linalg.solve_ex(eye + ridge * wide, wide).result
     P.copy_((renewed + renewed.mT) / 2)
 
 
@@ -89,6 +117,16 @@ def orthonormal_rows(
     strong = power > cutoff**2
     basis: Tensor = (vectors[:, strong] / power[strong].sqrt()).flip(1).mT @ wide
     return basis.to(rows.dtype)
+
+
+def unit_row(
+    row: Tensor,  # (1, dim)
+    cutoff: float,
+) -> tuple[Tensor, Tensor]:
+    """`orthonormal_rows` of one row without a host read: (1, dim), or zeros; and whether it is one of length 1."""
+    length = torch.linalg.vector_norm(row)
+    long = length > cutoff
+    return (row / length).masked_fill(~long, 0.0), long
 
 
 def polished(

@@ -220,6 +220,8 @@ class RLSSGD(Optimizer):
 
         Raises:
             RuntimeError: if a layer has a gradient, but its input was not seen since the last step.
+            ValueError, PositiveDefinitenessError: if a layer's input is not finite, or its P beyond repair; raised by
+                the next step where the device is CUDA and the block virtual (`InverseCorrelation.update`).
         """
         loss = None
         if closure is not None:

@@ -82,6 +82,7 @@ class RecursiveLeastSquares:
         for block in P.blocks(len(rows)):
             residual = targets[block] - rows[block] @ self.weight.mT
             P.update(rows[block])
+            P.settle()  # of a bad update the weights are to know nothing
             self.weight += discounted(residual, P.beta).mT @ P.apply(discounted(rows[block], P.beta))
 
     def state_dict(self) -> dict[str, Any]:

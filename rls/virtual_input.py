@@ -90,7 +90,11 @@ def _scaled(total: Tensor, feat: Tensor, weight_map: Tensor, stride: int, num_sa
         num_samples = weight_map.flatten(1).any(dim=1).sum().clamp_min(1)
     rows, cols = weight_map.shape[-2:]
     positions = -(-rows // stride) * -(-cols // stride)
-    return total.flatten() / (torch.as_tensor(num_samples, dtype=feat.dtype, device=feat.device) * positions).sqrt()
+    if isinstance(num_samples, Tensor):
+        count = num_samples.to(feat.device, feat.dtype)
+    else:  # filled on the device: a number made on the host is copied to a GPU by waiting for it
+        count = torch.full((), num_samples, dtype=feat.dtype, device=feat.device)
+    return total.flatten() / (count * positions).sqrt()
 
 
 def score_adjoint(

@@ -76,10 +76,19 @@ def sample_patch(
     border_mode: str = "replicate",
     max_scale_change: float | None = None,
     device: torch.device | str = "cpu",
+    resize: str = "torch",
 ) -> tuple[Tensor, Array]:  # (1, 3, *output_sz) float 0..255; (4,) y1, x1, y2, x2
-    """Crop around a position, resized bilinearly; beyond the border the image's edge is repeated."""
+    """Crop around a position, resized bilinearly; beyond the border the image's edge is repeated.
+
+    On a CPU `resize` "opencv" takes a sixth of the time of "torch". They differ by some .01 gray levels: the
+    coordinates of torch, which the published networks were evaluated with, have the rounding of float32.
+    """
     geometry = crop_geometry(np.array(image.shape[:2]), pos, sample_sz, output_sz, border_mode, max_scale_change)
-    patch = _upload(torch.from_numpy(_take(image, geometry)), torch.device(device)).permute(2, 0, 1)[None].float()
+    pixels, device = _take(image, geometry), torch.device(device)
+    if resize == "opencv" and device.type == "cpu" and output_sz is not None:
+        resized = cv2.resize(pixels.astype(np.float32), output_sz[::-1], interpolation=cv2.INTER_LINEAR)
+        return torch.from_numpy(resized).permute(2, 0, 1)[None], geometry.coords
+    patch = _upload(torch.from_numpy(pixels), device).permute(2, 0, 1)[None].float()
     if output_sz is not None and patch.shape[-2:] != output_sz:
         patch = F.interpolate(patch, output_sz, mode="bilinear", align_corners=False)
     return patch, geometry.coords

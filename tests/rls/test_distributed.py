@@ -39,6 +39,7 @@ def worker(rank: int, port: int, block: str, folder: Path) -> None:
     dist.init_process_group("gloo", f"tcp://127.0.0.1:{port}", rank=rank, world_size=2)
     try:
         torch.save(train(DistributedDataParallel(make_net()), block, slice(4 * rank, 4 * rank + 4)), folder / str(rank))
+        dist.barrier()  # a process that ends while the other one still talks to it aborts now and then
     finally:
         dist.destroy_process_group()
 

@@ -19,9 +19,13 @@ class InstanceL2Norm(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:  # (N, C, H, W)
         exact = x.to(torch.promote_types(x.dtype, torch.float32))  # a sum of squares overflows in float16
-        square = exact.square().sum(dim=(1, 2, 3), keepdim=True) + self.eps
+        return (exact * self.factor(exact)).to(x.dtype)
+
+    def factor(self, x: Tensor) -> Tensor:  # (N, C, H, W) -> (N, 1, 1, 1)
+        """What each map, in float32 or float64, is multiplied by."""
+        square = x.square().sum(dim=(1, 2, 3), keepdim=True) + self.eps
         target = self.scale**2 * (x.shape[1:].numel() if self.size_average else 1)
-        return (exact * (target / square).sqrt()).to(x.dtype)
+        return (target / square).sqrt()
 
     def extra_repr(self) -> str:
         return f"size_average={self.size_average}, eps={self.eps}, scale={self.scale:.4g}"

@@ -31,8 +31,13 @@ def prroi_pool2d(
 
     # The weight of a narrow bin is a small difference of integrals: float64 keeps its digits, and costs nothing here.
     edges = rois[:, 1:].double() * spatial_scale
-    rows = _bin_weights(edges[:, 1], edges[:, 3], bins_y, height).to(feat.dtype)  # (R, h, H)
-    columns = _bin_weights(edges[:, 0], edges[:, 2], bins_x, width).to(feat.dtype)  # (R, w, W)
+    if (bins_y, height) == (bins_x, width):  # both axes at once: a few boxes cost the starts of the operations
+        low, high = edges.view(-1, 2, 2).unbind(1)
+        weights = _bin_weights(low.reshape(-1), high.reshape(-1), bins_x, width).to(feat.dtype)
+        columns, rows = weights.view(-1, 2, bins_x, width).unbind(1)  # (R, w, W), (R, h, H)
+    else:
+        rows = _bin_weights(edges[:, 1], edges[:, 3], bins_y, height).to(feat.dtype)  # (R, h, H)
+        columns = _bin_weights(edges[:, 0], edges[:, 2], bins_x, width).to(feat.dtype)  # (R, w, W)
 
     # With the channels last, both contractions are plain matrix products over contiguous memory.
     maps = feat.permute(0, 2, 3, 1).reshape(batch, height, width * channels)

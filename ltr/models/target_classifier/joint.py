@@ -40,7 +40,8 @@ class FilterUpdate:
 def update_together(updates: Sequence[FilterUpdate], num_iter: int) -> list[Tensor | Exception]:
     """New filters (1, C, k, k), or what the update of a filter raised, whose optimizer then is as after that error.
 
-    The updates are of one kind. The filters are those that the optimizers give one by one, within rounding.
+    The updates are of one kind. The filters are those that the optimizers give one by one, within rounding. On a CUDA
+    device nothing is read back, and what is wrong with an input of P is raised by the next update of that filter.
     """
     weights = torch.stack([update.weights for update in updates])
     most = max(len(update.feat) for update in updates)

@@ -103,6 +103,9 @@ class RLSBatchGradientDescent(BatchGradientDescent):
     samples (Eq. 44), and is kept between calls. `virtual_input_stride` 1 sums over all score positions (paper), 2
     over every second one (authors' code). `reset_interval` n sets P back to I / delta at every n-th call (authors'
     code: 100, against the errors of its float16 P).
+
+    On a CUDA device a call reads nothing back, unless P has all its columns in use; what is wrong with an input of P is
+    raised by the next call (`InverseCorrelation.update`).
     """
 
     def __init__(

@@ -80,9 +80,8 @@ def build(options: Options) -> TrainingTask:
         shares = [1 - options.sequences_share, options.sequences_share]
     val_set = None
     if options.val_sequences is not None:
-        held_out = _features(
-            options, net, folder_tracks(options.val_sequences), replace(AS_RENDERED, crops_per_track=60)
-        )
+        still = replace(AS_RENDERED, crops_per_track=options.val_crops_per_sequence)
+        held_out = _features(options, net, folder_tracks(options.val_sequences), still)
         val_set = CachedSamples([held_out], [1.0], num_samples=VAL_SAMPLES, options=SampleOptions(), repeat=True)
     return TrainingTask(
         actor=DiMPActor(net),

@@ -51,6 +51,7 @@ def dimp_lite_iounet() -> DiMPParams:
 def _dimp_lite0() -> DiMPParams:
     return DiMPParams(
         net=NetWithBackbone(net_path="dimp_lite0.safetensors"),
+        patch_resize="opencv",
         search_area_scale=3.5,  # more cells on the target than with 5, which features this coarse need
         target_not_found_threshold=0.1,  # low scores of a changed target count more than false alarms
     )

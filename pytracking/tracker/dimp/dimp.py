@@ -151,6 +151,7 @@ class DiMP(LockstepTracker):
                 self.params.border_mode,
                 self.params.patch_max_scale_change,
                 self.device,
+                self.params.patch_resize,
             )
             patches.append(patch)
             positions.append(sample_position(coords))

@@ -19,7 +19,7 @@ Features = dict[str, Tensor]
 OVERLAP_RANGE = (0.6, 1.0)  # of a box with the target or the result; others are neither learnt from nor believed
 AREA_RANGE = (0.5, 2.0)
 
-_normalize = InstanceL2Norm()  # the mean square of a map becomes 1, so that one ridge penalty fits all layers
+_norm = InstanceL2Norm()  # the mean square of a map becomes 1, so that one ridge penalty fits all layers
 
 
 @dataclass(frozen=True)
@@ -76,9 +76,10 @@ def box_features(
     corners = torch.cat((centers - half, centers + half), dim=1)
     pooled = []
     for name, side in cells.items():
-        layer = _normalize(layers[name])
+        layer = layers[name].float()
         stride = crop_sz[0] / layer.shape[-2]
         # The middle of the first cell lies half a stride behind the crop's edge.
         rois = torch.cat((crop[:, None], corners - (stride - 1) / 2), dim=1).to(layer.device)
-        pooled.append(prroi_pool2d(layer, rois, side, 1 / stride).flatten(1) / side)
+        factor = _norm.factor(layer).flatten(1) / side  # of the pooled cells, which are fewer than those of the map
+        pooled.append(prroi_pool2d(layer, rois, side, 1 / stride).flatten(1) * factor[crop])
     return torch.cat(pooled, dim=1)

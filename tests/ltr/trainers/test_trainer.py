@@ -130,6 +130,16 @@ def test_one_of_two_is_asked_to_stop(tmp_path):
     assert not runs.first_difference(networks, others)
 
 
+@pytest.fixture
+def one_thread():
+    """As many as the other processes have: sums depend on it."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
+@pytest.mark.usefixtures("one_thread")
 def test_a_training_in_this_process_is_the_same(tmp_path, undisturbed):
     torch.rand(5)  # what was drawn before has no influence
     assert main([runs.SETTINGS, f"workspace={tmp_path}", "num_workers=1"]) == 0

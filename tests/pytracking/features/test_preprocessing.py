@@ -2,6 +2,7 @@ import hashlib
 
 import numpy as np
 import pytest
+import torch
 
 from pytracking.features.preprocessing import _take, crop_geometry, sample_patch, sample_position, sample_scale
 from pytracking.utils.image import read_image
@@ -116,3 +117,15 @@ def test_golden_crop_without_resize() -> None:
         patch, coords = sample_patch(synthetic_image(case), np.array([20.0, 30.0]), np.array([64.0, 48.0]))
     np.testing.assert_array_equal(coords, case["synth_noresize_coords"])
     np.testing.assert_array_equal(patch[0], case["synth_noresize"])
+
+
+@pytest.mark.parametrize("size", [[64.0, 100.0], [288.0, 288.0], [351.0, 347.0], [1100.0, 900.0]])
+def test_both_ways_to_resize_give_the_same_crop(size: list[float]) -> None:
+    image = np.random.default_rng(0).integers(0, 256, (700, 900, 3), np.uint8)  # noise: the steepest slopes there are
+    pos, extent = np.array([320.0, 410.0]), np.array(size)
+    patch, coords = sample_patch(image, pos, extent, CROP)
+    other, other_coords = sample_patch(image, pos, extent, CROP, resize="opencv")
+    np.testing.assert_array_equal(other_coords, coords)
+    assert other.shape == patch.shape
+    # A coordinate below 1024 in float32 is off by up to 1e-4 after three roundings, and the slope is up to 255.
+    torch.testing.assert_close(other, patch, rtol=0, atol=2 * 255 * 1e-4)

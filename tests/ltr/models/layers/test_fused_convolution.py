@@ -37,6 +37,24 @@ def test_convolution_sum_and_activation(activation: type[nn.Module], channels: i
 
 
 @torch.no_grad()
+@pytest.mark.parametrize("memory_format", [torch.contiguous_format, torch.channels_last])
+def test_projection_as_a_product(memory_format: torch.memory_format) -> None:
+    torch.manual_seed(0)
+    conv = nn.Conv2d(96, 24, 1)
+    fused = FusedConv2d(conv)
+    assert fused.columns is not None
+    x = torch.randn(2, 96, 9, 7).to(memory_format=memory_format)
+    found = fused(x)
+    torch.testing.assert_close(found, conv(x), rtol=1e-5, atol=1e-5)  # sums of a hundred products
+    assert found.is_contiguous(memory_format=torch.channels_last)
+    skip = torch.randn(2, 24, 9, 7)
+    torch.testing.assert_close(fused(x, skip.clone()), conv(x) + skip, rtol=1e-5, atol=1e-5)
+    for other in (nn.Conv2d(24, 24, 1), nn.Conv2d(96, 24, 1, stride=2), nn.Conv2d(96, 24, 1, bias=False)):
+        assert FusedConv2d(other).columns is None
+    assert FusedConv2d(conv, nn.ReLU6).columns is None
+
+
+@torch.no_grad()
 def test_kernels_of_a_few_tile_sizes_serve_all_maps() -> None:
     torch.manual_seed(0)
     conv = nn.Conv2d(128, 128, 3, padding=1)

@@ -10,6 +10,7 @@ from torch import Tensor
 from ltr.models.target_classifier.joint import FilterOptimizer, FilterUpdate, update_together
 from ltr.models.target_classifier.online import BatchGradientDescent, RLSBatchGradientDescent
 from ltr.models.target_classifier.optimizer import DiMPSteepestDescentGN
+from tests.rls.no_reads import fake_cuda
 
 DESCENT = DiMPSteepestDescentGN(feat_stride=16, init_filter_reg=0.1, num_dist_bins=10, bin_displacement=0.5)
 MAKERS: dict[str, Callable[[], FilterOptimizer]] = {
@@ -87,3 +88,19 @@ def test_an_error_concerns_one_filter() -> None:
     assert isinstance(found[1], ValueError)
     for got, want in zip((found[0], found[2]), expected, strict=True):
         torch.testing.assert_close(got, want, rtol=1e-5, atol=1e-7)
+
+
+@pytest.mark.parametrize("name", MAKERS)
+def test_nothing_is_read_from_a_gpu(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    with fake_cuda(monkeypatch), torch.device("cuda"), torch.inference_mode():
+        loss = DiMPSteepestDescentGN(num_dist_bins=10)
+        monkeypatch.setitem(globals(), "DESCENT", loss)
+        optimizers = [MAKERS[name]() for _ in range(3)]
+        weights = [torch.rand(1, 3, 4, 4) for _ in optimizers]
+        for _ in range(3):
+            updates = [
+                FilterUpdate(optimizer, filter, torch.rand(count, 3, 5, 6), torch.rand(count, 4), torch.rand(count))
+                for optimizer, filter, count in zip(optimizers, weights, (4, 6, 6), strict=True)
+            ]
+            weights = [filter for filter in update_together(updates, 2) if isinstance(filter, Tensor)]
+            assert len(weights) == 3
