@@ -143,15 +143,20 @@ def tuning_groups(names: tuple[str, ...], runs: range, results: Path) -> dict[st
     return groups
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("task", choices=("tune", "table", "boxes"))
-    parser.add_argument("--untrained", action="store_true", help="the family without trained heads")
-    parser.add_argument("--runs", type=int, default=3, help="seeds of each tracker (default: 3)")
+def add_options(parser: argparse.ArgumentParser, runs: int) -> None:
+    """What a comparison of trackers on a data set needs to know; `runs` is the default."""
+    parser.add_argument("--runs", type=int, default=runs, help=f"seeds of each tracker (default: {runs})")
     parser.add_argument("--threads", type=int, default=os.cpu_count() or 1, help="processes (default: one a core)")
     parser.add_argument("--dataset_name", default="otb", help="otb or demo (default: otb)")
     parser.add_argument("--sequences", nargs="+", help="sequences of the data set (default: those that are there)")
     parser.add_argument("--results", type=Path, default=Path("results/benchmarks"), help="where results are kept")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("task", choices=("tune", "table", "boxes"))
+    parser.add_argument("--untrained", action="store_true", help="the family without trained heads")
+    add_options(parser, runs=3)
     args = parser.parse_args()
     dataset = sequences(args.dataset_name, args.sequences)
     family = UNTRAINED_FAMILY if args.untrained else FAMILY

@@ -8,11 +8,10 @@ times as much and fc6 ten times, as published.
 """
 
 import argparse
-import os
 from pathlib import Path
 from typing import Any
 
-from lite_family import report, run_and_score, sequences
+from lite_family import add_options, report, run_and_score, sequences
 
 from pytracking.evaluation.tracker import Tracker
 
@@ -50,11 +49,7 @@ def tuning_groups(runs: range, results: Path) -> dict[str, list[Tracker]]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("task", choices=("tune", "table"))
-    parser.add_argument("--runs", type=int, default=5, help="seeds of each tracker (default: 5)")
-    parser.add_argument("--threads", type=int, default=os.cpu_count() or 1, help="processes (default: one a core)")
-    parser.add_argument("--dataset_name", default="otb", help="otb or demo (default: otb)")
-    parser.add_argument("--sequences", nargs="+", help="sequences of the data set (default: those that are there)")
-    parser.add_argument("--results", type=Path, default=Path("results/benchmarks"), help="where results are kept")
+    add_options(parser, runs=5)
     args = parser.parse_args()
     dataset = sequences(args.dataset_name, args.sequences)
     if args.task == "tune":
