@@ -7,7 +7,8 @@
 The two forms have the same weights and take turns on blocks of 20 frames (one scheduled update of the filter each), in
 random order, so that the machine's changes of speed meet both; the first block, with the first frame, warms up. Every
 other block is timed as a whole, which gives fps and the ratio of the pairs; the others are timed stage by stage, on a
-GPU with a synchronization at every border. Quoted are medians over frames or pairs, and means for the stages.
+GPU with a synchronization at every border and without CUDA graphs. Quoted are medians over frames or pairs, and means
+for the stages.
 
 Images are in memory, or are read from their files, one ahead in a thread but for the plain form. Operations are those
 of products and convolutions, bytes what every operator of the plain form reads and writes; beside the time they stand
@@ -119,10 +120,11 @@ def measure(args: argparse.Namespace, sequence: Sequence, device: torch.device) 
     for number, start in enumerate(range(0, len(paths), BLOCK)):
         for form in order.permutation(np.array(forms, dtype=object)):
             info = sequence.init_info() if number == 0 else None
-            run_block(form, paths[start : start + BLOCK], stored, info, staged=number % 2 == 0)
+            run_block(form, paths[start : start + BLOCK], stored, info, staged=number > 0 and number % 2 == 0)
         if number == 0:
             for form in forms:
-                form.clock.frames.clear()
+                form.frame_seconds.clear()
+                form.block_seconds.clear()
     peak = memory.bytes()
     work = count_work(next((form for form in forms if form.is_plain), None), paths[-BLOCK:])
     return {

@@ -1,7 +1,8 @@
 """The yardstick: the same tracker in straightforward eager PyTorch.
 
 Batch norms apart from their convolutions, channels before rows, the gradient of the predicted IoU by autograd, the
-target filter by convolution routines, whole images converted to float, samples copied out of their memory.
+target filter by convolution routines, whole images converted to float, samples copied out of their memory, no CUDA
+graphs.
 """
 
 from __future__ import annotations
@@ -19,12 +20,14 @@ from torch import Tensor, nn
 
 from ltr.models.layers.fused_convolution import fuse_convolutions
 from ltr.models.target_classifier import optimizer
+from pytracking.features.graphs import GraphCache
 from pytracking.features.net_wrappers import NetWithBackbone
 from pytracking.features.preprocessing import CropGeometry
 from pytracking.tracker.base import lockstep
-from pytracking.tracker.dimp import requests
+from pytracking.tracker.dimp import frame_search
 from pytracking.tracker.dimp import sample_memory as memory
 from pytracking.tracker.dimp.box_refinement import autograd_gradient, refine_boxes
+from pytracking.tracker.dimp.params import DiMPParams
 from pytracking.utils.types import Array, Image
 
 
@@ -88,19 +91,28 @@ def apply_feat_transpose(feat: Tensor, residual: Tensor, filter_size: int) -> Te
     return gradient
 
 
-def refine(requests_: Sequence[Any]) -> list[tuple[Tensor, Tensor]]:
-    answers = []
-    for request in requests_:
-        regressor = request.net.bb_regressor
-        features = regressor.get_iou_feat(request.layers)
+def refine(
+    regressor: Any, modulation: Sequence[Tensor], layers: Sequence[Tensor], proposals: Tensor, params: DiMPParams
+) -> tuple[Tensor, Tensor]:
+    features = regressor.get_iou_feat(layers)
 
-        def predict_iou(boxes: Tensor) -> Tensor:
-            iou: Tensor = regressor.predict_iou(request.modulation, features, boxes[None])[0]  # noqa: B023
-            return iou
+    def predict_iou(boxes: Tensor) -> Tensor:
+        iou: Tensor = regressor.predict_iou(modulation, features, boxes)
+        return iou
 
-        boxes, iou = refine_boxes(autograd_gradient(predict_iou), request.proposals, *request._settings())
-        answers.append((boxes.cpu(), iou.cpu()))
-    return answers
+    return refine_boxes(
+        autograd_gradient(predict_iou),
+        proposals,
+        params.box_refinement_space,
+        params.box_refinement_iter,
+        params.box_refinement_step_length,
+        params.box_refinement_step_decay,
+    )
+
+
+def eager(cache: GraphCache, function: Any, inputs: Sequence[Tensor], kind: Any) -> Any:
+    """In place of `GraphCache.run`."""
+    return function(*inputs)
 
 
 @contextmanager
@@ -111,8 +123,9 @@ def plain_code() -> Iterator[None]:
         patch("pytracking.features.preprocessing._take", take),
         patch.object(optimizer, "apply_filter", apply_filter),
         patch.object(optimizer, "apply_feat_transpose", apply_feat_transpose),
-        patch.object(requests, "apply_filters", apply_filters),
-        patch.object(requests.Refinement, "answer", staticmethod(refine)),
+        patch.object(frame_search, "apply_filters", apply_filters),
+        patch.object(frame_search, "refine", refine),
+        patch.object(GraphCache, "run", eager),
         patch.object(memory.SampleMemory, "features", copied),
         patch.object(lockstep, "run_alone", torch.no_grad()(lockstep.run_alone.__wrapped__)),  # type: ignore[attr-defined]
     ):

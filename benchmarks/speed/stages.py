@@ -11,10 +11,12 @@ from unittest.mock import patch
 
 import torch
 from machine import synchronize
+from plain import eager
 
 from ltr.models.tracking.dimpnet import DiMPnet
+from pytracking.features.graphs import GraphCache
 from pytracking.features.net_wrappers import NetWithBackbone
-from pytracking.tracker.dimp import requests
+from pytracking.tracker.dimp import frame_search, requests
 from pytracking.tracker.dimp.dimp import DiMP
 from pytracking.tracker.dimp.online_learning import OnlineClassifier
 from rls.base import InverseCorrelation
@@ -63,18 +65,19 @@ class StageClock:
 
 @contextmanager
 def watched(clock: StageClock) -> Iterator[None]:
-    """Within this block the stages of DiMP trackers report to the clock."""
+    """Within this block the stages of DiMP trackers report to the clock, and no CUDA graphs are used."""
     methods = [
         (DiMP, "_search", "crop"),
-        (DiMP, "_localize", "localization"),
         (NetWithBackbone, "extract_backbone", "backbone"),
         (DiMPnet, "extract_classification_feat", "classification"),
         (OnlineClassifier, "store", "memory"),
         (InverseCorrelation, "update", "P"),
         (InverseCorrelation, "apply", "P"),
     ]
-    answers = [(requests.Scoring, "localization"), (requests.Refinement, "refinement"), (requests.Update, "optimizer")]
+    answers = [(requests.Location, "localization"), (requests.Update, "optimizer")]
     with ExitStack() as stack:
+        stack.enter_context(patch.object(GraphCache, "run", eager))  # a graph is no sequence of stages
+        stack.enter_context(patch.object(frame_search, "refine", clock.timed("refinement", frame_search.refine)))
         for cls, method, name in methods:
             stack.enter_context(patch.object(cls, method, _method(clock, name, getattr(cls, method))))
         for request, name in answers:

@@ -136,7 +136,7 @@ def _as_device(device: torch.device | str) -> torch.device:
     return device
 
 
-@functools.lru_cache(maxsize=8)
+@functools.cache  # never emptied: CUDA graphs read it
 def _normalization(mean: tuple[float, ...], std: tuple[float, ...], device: Any, dtype: Any) -> tuple[Tensor, Tensor]:
     import torch
 

@@ -88,17 +88,17 @@ def sample_patch(
     if resize == "opencv" and device.type == "cpu" and output_sz is not None:
         resized = cv2.resize(pixels.astype(np.float32), output_sz[::-1], interpolation=cv2.INTER_LINEAR)
         return torch.from_numpy(resized).permute(2, 0, 1)[None], geometry.coords
-    patch = _upload(torch.from_numpy(pixels), device).permute(2, 0, 1)[None].float()
+    patch = upload(torch.from_numpy(pixels), device).permute(2, 0, 1)[None].float()
     if output_sz is not None and patch.shape[-2:] != output_sz:
         patch = F.interpolate(patch, output_sz, mode="bilinear", align_corners=False)
     return patch, geometry.coords
 
 
-def _upload(pixels: Tensor, device: torch.device) -> Tensor:
-    """The uint8 pixels on the device; a GPU takes them from pinned memory while the program goes on."""
+def upload(values: Tensor, device: torch.device) -> Tensor:
+    """Values of the host on the device; a GPU takes them from pinned memory while the program goes on."""
     if device.type != "cuda":
-        return pixels.to(device)
-    return pixels.pin_memory().to(device, non_blocking=True)
+        return values.to(device)
+    return values.pin_memory().to(device, non_blocking=True)
 
 
 def _take(image: Array, geometry: CropGeometry) -> Array:

@@ -47,6 +47,7 @@ class TypedParams:
     # Names that pytracking's files use for a field of another name here, and names that no code ever read.
     renamed: ClassVar[dict[str, str]] = {}
     without_effect: ClassVar[frozenset[str]] = frozenset()
+    without_result: ClassVar[frozenset[str]] = frozenset({"debug", "device"})  # they change no result
 
     def __setattr__(self, name: str, value: Any) -> None:
         name = self._current_name(name)
@@ -90,7 +91,7 @@ class TypedParams:
 
     def hash(self) -> str:
         """Hash (16 hex digits) of every parameter that can change a result; `debug` and `device` are left out."""
-        relevant = {name: value for name, value in self.to_dict().items() if name not in ("debug", "device")}
+        relevant = {name: value for name, value in self.to_dict().items() if name not in self.without_result}
         return hashlib.sha256(json.dumps(relevant, sort_keys=True).encode()).hexdigest()[:16]
 
     @classmethod

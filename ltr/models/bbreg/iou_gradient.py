@@ -301,7 +301,8 @@ def _bin_weights(
     distances = offsets.abs()
     integral = torch.addcmul(offsets, offsets, distances, value=-0.5)
     sizes = edges.diff(dim=-1)
-    inverse = torch.where(sizes > 0, sizes.reciprocal(), 0.0)
+    # A zero that is made where the sizes are: a number would be copied from the host, which CUDA graphs bar.
+    inverse = torch.where(sizes > 0, sizes.reciprocal(), sizes.new_zeros(()))
     return _Bins(inverse, 1 - distances, integral.diff(dim=-2) * inverse[..., None])
 
 

@@ -4,6 +4,7 @@ Boxes are (..., n, 4) xywh in crop pixels, n of each of several targets, none of
 comes with refined boxes was predicted before the last step.
 """
 
+import math
 from collections.abc import Callable
 
 import torch
@@ -13,22 +14,24 @@ PredictIoU = Callable[[Tensor], Tensor]  # (..., n, 4) boxes -> (..., n)
 IoUGradient = Callable[[Tensor], tuple[Tensor, Tensor]]  # (..., n, 4) boxes -> (..., n), gradient (..., n, 4)
 
 
+def draw_jitter(num_random: int, generator: torch.Generator) -> Tensor:  # (num_random, 4), on the CPU
+    """Numbers in -0.5...0.5 for `propose_boxes`."""
+    return torch.rand(num_random, 4, generator=generator) - 0.5
+
+
 def propose_boxes(
-    box: Tensor,  # (4,)
-    num_random: int,
+    box: Tensor,  # (..., 4)
+    jitter: Tensor,  # (..., n, 4) from `draw_jitter`
     jitter_pos: float,  # in sqrt(box area)
     jitter_sz: float,
-    generator: torch.Generator,  # on the CPU
-) -> Tensor:  # (1 + num_random, 4)
+) -> Tensor:  # (..., 1 + n, 4)
     """The box itself and random boxes around it, no side smaller than a third of the box's smaller side."""
-    if num_random == 0:
-        return box[None]
-    center, size = box[:2] + box[2:] / 2, box[2:]
-    side = size.prod().sqrt()
-    noise = (torch.rand(num_random, 4, generator=generator) - 0.5).to(box.device)
-    sizes = (size + noise[:, 2:] * jitter_sz * side).clamp(min=size.min() / 3)
-    centers = center + noise[:, :2] * jitter_pos * side
-    return torch.cat((box[None], torch.cat((centers - sizes / 2, sizes), dim=1)))
+    box = box[..., None, :]
+    center, size = box[..., :2] + box[..., 2:] / 2, box[..., 2:]
+    side = size.prod(dim=-1, keepdim=True).sqrt()
+    sizes = (size + jitter[..., 2:] * jitter_sz * side).clamp(min=size.amin(dim=-1, keepdim=True) / 3)
+    centers = center + jitter[..., :2] * jitter_pos * side
+    return torch.cat((box, torch.cat((centers - sizes / 2, sizes), dim=-1)), dim=-2)
 
 
 def autograd_gradient(predict_iou: PredictIoU) -> IoUGradient:
@@ -82,26 +85,30 @@ def refine_boxes(
 ) -> tuple[Tensor, Tensor]:  # (..., n, 4), (..., n)
     """Refined boxes and their predicted IoU."""
     pair = step_length if isinstance(step_length, (tuple, list)) else (step_length, step_length)
-    steps = boxes.new_tensor([pair[0], pair[0], pair[1], pair[1]])
+    steps = torch.cat([boxes.new_full((2,), step) for step in pair])  # not made on the host, which CUDA graphs bar
     if num_iter == 0:
         return boxes, predict(boxes)[0]
     refine = refine_default if space == "default" else refine_relative
     return refine(predict, boxes, num_iter, steps, step_decay)
 
 
-def select_box(boxes: Tensor, iou: Tensor, k: int, maximal_aspect_ratio: float) -> tuple[Tensor, float] | None:
-    """Mean of the k boxes of highest IoU and the mean of these IoUs; None where every box is too elongated.
+def select_box(
+    boxes: Tensor,  # (..., n, 4)
+    iou: Tensor,  # (..., n)
+    k: int,
+    maximal_aspect_ratio: float,
+) -> tuple[Tensor, Tensor]:  # (..., 4), (...) bool
+    """Mean of the k boxes of highest IoU, and whether there is one: too elongated boxes are left out.
 
     Sides are at least one pixel.
     """
-    boxes = torch.cat((boxes[:, :2], boxes[:, 2:].clamp(min=1)), dim=1)
-    aspect = boxes[:, 2] / boxes[:, 3]
-    keep = (aspect < maximal_aspect_ratio) & (aspect > 1 / maximal_aspect_ratio) & boxes.isfinite().all(dim=1)
-    if not bool(keep.any()):
-        return None
-    boxes, iou = boxes[keep], iou[keep]
-    best = iou.topk(min(k, len(iou))).indices
-    return boxes[best].mean(dim=0), float(iou[best].mean())
+    boxes = torch.cat((boxes[..., :2], boxes[..., 2:].clamp(min=1)), dim=-1)
+    aspect = boxes[..., 2] / boxes[..., 3]
+    keep = (aspect < maximal_aspect_ratio) & (aspect > 1 / maximal_aspect_ratio) & boxes.isfinite().all(dim=-1)
+    best = iou.masked_fill(~keep, -math.inf).topk(min(k, iou.shape[-1])).indices
+    kept = keep.gather(-1, best)[..., None]
+    chosen = boxes.gather(-2, best[..., None].expand(*best.shape, 4)).masked_fill(~kept, 0)
+    return chosen.sum(dim=-2) / kept.sum(dim=-2), keep.any(dim=-1)
 
 
 def trusted_share(score: float, full_score: float | None) -> float:

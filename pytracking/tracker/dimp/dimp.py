@@ -9,21 +9,15 @@ from torch import Tensor
 
 from pytracking.features.preprocessing import sample_patch, sample_position, sample_scale
 from pytracking.tracker.base import LockstepTracker
-from pytracking.tracker.dimp.box_refinement import propose_boxes, select_box, trusted_share
+from pytracking.tracker.dimp.box_refinement import draw_jitter, trusted_share
 from pytracking.tracker.dimp.first_frame import InitialSamples, dropout_features, initial_samples
+from pytracking.tracker.dimp.frame_search import CropArea, Found, FrameSearch, pack_state
 from pytracking.tracker.dimp.iou_adaptation import fit_predictor, scaled_views
-from pytracking.tracker.dimp.localization import (
-    Localization,
-    SearchArea,
-    hann_window,
-    localize_advanced,
-    localize_simple,
-    preprocess_scores,
-)
+from pytracking.tracker.dimp.localization import hann_window
 from pytracking.tracker.dimp.online_learning import OnlineClassifier
 from pytracking.tracker.dimp.panels import dimp_panels
 from pytracking.tracker.dimp.params import DiMPParams
-from pytracking.tracker.dimp.requests import Extraction, Refinement, Scoring, Update
+from pytracking.tracker.dimp.requests import Extraction, Location, Update
 from pytracking.tracker.dimp.ridge_boxes import RidgeBoxes
 from pytracking.tracker.dimp.state import TargetState, box_from_crop, box_in_crop
 from pytracking.utils.types import Array, Image
@@ -38,6 +32,7 @@ class DiMP(LockstepTracker):
 
     params_class = DiMPParams
     params: DiMPParams
+    jitter: Tensor | None = None  # for the next boxes that are refined
 
     def initialize_features(self) -> None:
         if self.params.net is None:
@@ -67,11 +62,13 @@ class DiMP(LockstepTracker):
             boxes = torch.cat((boxes, boxes[:1].expand(num, 4)))
 
         self.classifier = OnlineClassifier(self.net.classifier, self.params, features, boxes)
-        self.window = self._output_window(features)
-        self.score_map: Array | None = None  # of the last frame, with where it was searched
-        self.searched: tuple[Array, float] | None = None
+        window = self._output_window(features)
+        self.found: Found | None = None  # in the last frame, with where it was searched
+        self.searched: CropArea | None = None
+        self.modulation: tuple[Tensor, ...] = ()
         if self.use_iou_net:
             await self._remember_target(image, backbone, samples)
+        self.search = FrameSearch(self.params, self.crop_sz, self.cell, window, self.net, self.modulation)
         if self.box_estimator == "ridge":
             await self._fit_ridge(image, backbone, samples)
         return {"target_bbox": self.target.box(), "object_presence_score": 1.0, "flag": "normal"}
@@ -80,24 +77,25 @@ class DiMP(LockstepTracker):
         self.frame_num += 1
         params = self.params
 
-        # Localize the target in one crop for each scale.
-        factors = self._scale_factors()
-        crops, area = self._search(image, factors)
-        backbone, features = await Extraction(self.net, crops, self.layers)
-        scores = await Scoring(self.classifier.filter, features)
-        found = self._localize(scores, area, factors)
-        chosen = found.scale_index
-        self.score_map, self.searched = scores[chosen], (area.pos[chosen], float(area.scale[chosen]))
+        # Localize the target in one crop for each scale, and refine its box.
+        crops, area = self._search(image, self._scale_factors())
+        backbone, features = await Extraction(self.net, crops, self.layers, params.use_cuda_graphs)
+        layers = self.net.get_backbone_bbreg_feat(backbone) if self.use_iou_net else []
+        state = pack_state(self.target, area, self._next_jitter(), params.scale_penalty)
+        found = await Location(self.search, self.classifier.filter, features, layers, state)
+        self.found, self.searched = found, area
+        chosen, presence = found.scale_index, found.score
 
-        # Move to it, and estimate its box.
-        presence = self.presence = float(found.score)
+        # Move to it, and take its box over.
         if found.flag != "not_found":
             update_scale = params.update_scale_when_uncertain or found.flag != "uncertain"
-            self._move(found, area, factors[chosen] if update_scale else 1.0)
-            if self.box_estimator != "scales":
+            self._move(found, area, area.factors[chosen] if update_scale else 1.0)
+            if self.box_estimator == "iou_net":
+                self.jitter = None
+                self._take_box(found, area, update_scale)
+            elif self.box_estimator == "ridge":
                 chosen_backbone = {name: layer[chosen : chosen + 1] for name, layer in backbone.items()}
-                refine = self._refine_box if self.use_iou_net else self._regress_box
-                await refine(chosen_backbone, area.pos[chosen], area.scale[chosen], update_scale)
+                self._regress_box(chosen_backbone, found, area, update_scale)
 
         # Learn from it.
         if params.update_classifier and found.flag in ("normal", "hard_negative"):
@@ -111,14 +109,23 @@ class DiMP(LockstepTracker):
         box_out = [-1.0] * 4 if hidden else self.target.box()
         return {"target_bbox": box_out, "object_presence_score": presence, "flag": found.flag}
 
+    def seed(self, seed: int) -> None:
+        super().seed(seed)
+        self.jitter = None
+
+    @property
+    def score_map(self) -> Array | None:
+        """Scores (H, W) of the last frame's chosen crop, read from the device when they are asked for."""
+        return None if self.found is None else self.found.scores[self.found.scale_index].cpu().numpy()
+
     def panels(self) -> list[Panel]:
         return dimp_panels(self)
 
     def search_area(self) -> list[float] | None:
-        if self.searched is None:
+        if self.searched is None or self.found is None:
             return None
-        (y, x), scale = self.searched
-        height, width = scale * np.array(self.crop_sz)
+        y, x = self.searched.pos[self.found.scale_index]
+        height, width = self.searched.scale[self.found.scale_index] * np.array(self.crop_sz)
         return [float(x - (width - 1) / 2), float(y - (height - 1) / 2), float(width), float(height)]
 
     def _crop_size(self, image: Image) -> tuple[int, int]:
@@ -138,7 +145,7 @@ class DiMP(LockstepTracker):
             return factors
         return [1.0, others[self.frame_num % len(others)]]
 
-    def _search(self, image: Image, factors: list[float]) -> tuple[Tensor, SearchArea]:
+    def _search(self, image: Image, factors: list[float]) -> tuple[Tensor, CropArea]:
         """Crops around the previous position, one for each scale factor."""
         patches, positions, scales = [], [], []
         for factor in factors:
@@ -156,23 +163,19 @@ class DiMP(LockstepTracker):
             patches.append(patch)
             positions.append(sample_position(coords))
             scales.append(sample_scale(coords, self.crop_sz))
-        return torch.cat(patches), SearchArea(np.stack(positions), np.array(scales), self.cell)
+        return torch.cat(patches), CropArea(np.stack(positions), np.array(scales), factors)
 
     def _search_center(self) -> Array:
         """The position, moved by half a cell where the center of the score map lies between two cells."""
         return self.target.pos + self.odd_offset * self.target.scale * self.cell / 2
 
-    def _localize(self, scores: Array, area: SearchArea, factors: list[float]) -> Localization:
-        params = self.params
-        scores = preprocess_scores(scores, params.score_preprocess, params.score_filter_ksz)
-        if params.scale_penalty != 1:
-            penalty = [1.0 if factor == 1 else params.scale_penalty for factor in factors]
-            scores = scores * np.array(penalty, scores.dtype)[:, None, None]
-        if params.advanced_localization:
-            return localize_advanced(scores, area, self.target.pos, self.target.size, params, self.window)
-        return localize_simple(scores, area, self.window)
+    def _next_jitter(self) -> Tensor:  # (n, 4)
+        """Of the boxes to be refined; a frame in which none are leaves it to the one after, on every device."""
+        if self.jitter is None:
+            self.jitter = draw_jitter(self.params.num_init_random_boxes if self.use_iou_net else 0, self.generator)
+        return self.jitter
 
-    def _move(self, found: Localization, area: SearchArea, factor: float) -> None:
+    def _move(self, found: Found, area: CropArea, factor: float) -> None:
         if not self.params.use_classifier:
             return
         scale = None
@@ -180,7 +183,7 @@ class DiMP(LockstepTracker):
             scale = self.target.scale * factor**self.params.scale_update_rate
         self.target.move(area.pos[found.scale_index] + found.translation, self.params, scale)
 
-    def _output_window(self, features: Tensor) -> Array | None:
+    def _output_window(self, features: Tensor) -> Tensor | None:
         """Sets what is known of the score map once the features are; returns the Hann window where one is asked for."""
         filter_size = self.classifier.filter.shape[-1]
         height, width = features.shape[-2:]
@@ -190,11 +193,11 @@ class DiMP(LockstepTracker):
             return None
         size = (height + (filter_size + 1) % 2, width + (filter_size + 1) % 2)
         if not self.params.use_clipped_window:
-            return hann_window(size)
+            return hann_window(size).to(self.device)
         if self.params.effective_search_area is None:
             raise ValueError("expected effective_search_area with use_clipped_window, found None")
         part = self.params.effective_search_area / self.params.search_area_scale
-        return hann_window(size, (int(size[0] * part), int(size[1] * part)))
+        return hann_window(size, (int(size[0] * part), int(size[1] * part))).to(self.device)
 
     async def _remember_target(self, image: Image, backbone: dict[str, Tensor], samples: InitialSamples) -> None:
         """IoU-Net modulation of the first frame's target."""
@@ -224,15 +227,14 @@ class DiMP(LockstepTracker):
         boxes = torch.cat((samples.boxes[samples.exact], views.boxes))
         self.ridge = RidgeBoxes.fit(exact, boxes, self.crop_sz, self.params, self.generator)
 
-    async def _regress_box(
-        self, backbone: dict[str, Tensor], crop_pos: Array, crop_scale: float, update_scale: bool
-    ) -> None:
+    def _regress_box(self, backbone: dict[str, Tensor], found: Found, area: CropArea, update_scale: bool) -> None:
         if self.ridge is None:
             return
-        params = self.params
+        params, crop_scale = self.params, area.scale[found.scale_index]
+        crop_pos = area.pos[found.scale_index]
         box = box_in_crop(self.target.pos, self.target.size, crop_pos, crop_scale, self.crop_sz).double()
         moved = self.ridge.refine(backbone, box, self.crop_sz)
-        share = trusted_share(self.presence, params.box_trust_score)
+        share = trusted_share(found.score, params.box_trust_score)
         motion = (moved[:2] + moved[2:] / 2 - box[:2] - box[2:] / 2).flip(0).numpy()
         self.target.move(self.target.pos + share * motion * crop_scale, params)
         growth = (moved[2:] / box[2:]).flip(0).numpy() ** (share * params.scale_update_rate)
@@ -240,21 +242,13 @@ class DiMP(LockstepTracker):
         if update_scale:
             self.target.follow_size()
 
-    async def _refine_box(
-        self, backbone: dict[str, Tensor], crop_pos: Array, crop_scale: float, update_scale: bool
-    ) -> None:
-        params = self.params
-        box = box_in_crop(self.target.pos, self.target.size, crop_pos, crop_scale, self.crop_sz).to(self.device)
-        proposals = propose_boxes(
-            box, params.num_init_random_boxes, params.box_jitter_pos, params.box_jitter_sz, self.generator
-        )
-        layers = self.net.get_backbone_bbreg_feat(backbone)
-        boxes, iou = await Refinement(self.net, self.modulation, layers, proposals, params)
-        selected = select_box(boxes, iou, params.iounet_k, params.maximal_aspect_ratio)
-        if selected is None:
+    def _take_box(self, found: Found, area: CropArea, update_scale: bool) -> None:
+        """Take the refined box over, as far as the score is trusted."""
+        if found.box is None:
             return
-        pos, size = box_from_crop(selected[0], crop_pos, crop_scale, self.crop_sz)
-        share = trusted_share(self.presence, params.box_trust_score)
+        params, chosen = self.params, found.scale_index
+        pos, size = box_from_crop(found.box, area.pos[chosen], area.scale[chosen], self.crop_sz)
+        share = trusted_share(found.score, params.box_trust_score)
         if params.use_iounet_pos_for_learning:
             self.target.pos = self.target.pos + share * (pos - self.target.pos) if share < 1 else pos
         self.target.size = self.target.size * (size / self.target.size) ** share if share < 1 else size

@@ -75,7 +75,7 @@ class OnlineClassifier:
         hard_negative = flag == "hard_negative" and params.hard_negative_learning_rate is not None
         rate = params.hard_negative_learning_rate if hard_negative else params.learning_rate
         if hard_negative or frame_num % params.train_sample_interval == 0:
-            self.memory.insert(feature, box.to(feature), float(rate))  # type: ignore[arg-type]
+            self.memory.insert(feature, box, float(rate))  # type: ignore[arg-type]
         return self._iterations(frame_num, hard_negative, score)
 
     def update(self, num_iter: int) -> None:

@@ -17,7 +17,7 @@ def dimp_panels(tracker: DiMP) -> list[Panel]:
     """Scores, sample weights, losses, and what P does to the gradient."""
     learning = LearningPanels(tracker.classifier)
     panels = [
-        Panel("Score Map", 2, lambda: None if tracker.score_map is None else Heatmap(tracker.score_map)),
+        Panel("Score Map", 2, lambda: None if (scores := tracker.score_map) is None else Heatmap(scores)),
         Panel("Sample Weights", 2, learning.sample_weights),
         Panel("Training Loss", 3, learning.losses),
     ]

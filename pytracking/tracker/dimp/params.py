@@ -27,6 +27,7 @@ class DiMPParams(TypedParams):
     # Network
     net: NetWithBackbone | None = None
     network_dtype: Literal["float32", "bfloat16", "float16"] = "float32"  # of its convolutions
+    use_cuda_graphs: bool = True  # start the work of a frame on a GPU as two graphs
     filter_reg: float | None = None  # replaces the network's learnt filter regularization
     filter_init_zero: bool = False  # start the filter at zero instead of the network's initializer
 
@@ -72,7 +73,7 @@ class DiMPParams(TypedParams):
     rls_beta: float = 1.0  # forgetting factor
     rls_estimator: Literal["low_rank", "dense"] = "low_rank"
     rls_dtype: Literal["float32", "float16", "bfloat16"] = "float32"  # of the dense P
-    rls_max_rank: int | None = 256
+    rls_max_rank: int | None = 240  # columns of P; at p = 8192 it then stays below 8 MiB
     rls_virtual_input_stride: int = 1  # 1: all score positions (paper), 2: every second one (authors' code)
     rls_reset_interval: int | None = None  # updates after which P starts again (authors' code: 100)
 
@@ -126,6 +127,7 @@ class DiMPParams(TypedParams):
 
     vot_anno_conversion_type: Literal["preserve_area", "union"] = "preserve_area"
 
+    without_result: ClassVar[frozenset[str]] = TypedParams.without_result | {"use_cuda_graphs"}
     renamed: ClassVar[dict[str, str]] = {"dispalcement_scale": "displacement_scale"}
     # Set by pytracking's files: read by no code, only by other trackers, or only by the PrDiMP losses.
     without_effect: ClassVar[frozenset[str]] = frozenset(

@@ -7,15 +7,16 @@ from dataclasses import dataclass
 from itertools import accumulate, pairwise
 from typing import Any, Self
 
+import numpy as np
 import torch
 from torch import Tensor
 
-from ltr.models.layers.filter import apply_filters
 from ltr.models.target_classifier.joint import update_together
-from pytracking.tracker.base.lockstep import Request
-from pytracking.tracker.dimp.box_refinement import refine_boxes
+from pytracking.features.graphs import call, graphs_of
+from pytracking.features.preprocessing import upload
+from pytracking.tracker.base.lockstep import Request, T
+from pytracking.tracker.dimp.frame_search import Found, FrameSearch, read_row
 from pytracking.tracker.dimp.online_learning import OnlineClassifier
-from pytracking.tracker.dimp.params import DiMPParams
 from pytracking.utils.types import Array
 
 Features = dict[str, Tensor]
@@ -26,79 +27,74 @@ BATCH_ON_CPU = 4
 BATCH_ON_DEVICE = 64
 
 
+class GraphRequest(Request[T]):
+    """A request that one CUDA graph can answer."""
+
+    def kind(self) -> Hashable:
+        return type(self), self.key()
+
+
 @dataclass(frozen=True, eq=False)
-class Extraction(Request[tuple[Features, Tensor]]):
+class Extraction(GraphRequest[tuple[Features, Tensor]]):
     """Backbone features of crops, and the features that the filter sees."""
 
     net: Any
     crops: Tensor  # (n, 3, h, w) RGB 0..255
     layers: tuple[str, ...] | None = None  # of the backbone; None: those of the network's heads
+    use_graph: bool = False  # where there are CUDA graphs; it pays for crops that come in every frame
 
     def key(self) -> Hashable:
-        return _network(self.net), self.crops.device, self.crops.shape[1:], self.layers
+        return _network(self.net), self.crops.device, self.crops.shape[1:], self.layers, self.use_graph
 
     @classmethod
     def answer(cls, requests: Sequence[Self]) -> list[tuple[Features, Tensor] | Exception]:
-        net, crops = requests[0].net, _cat([request.crops for request in requests])
-        parts = []
-        for part in crops.split(BATCH_ON_CPU if crops.device.type == "cpu" else BATCH_ON_DEVICE):
-            backbone = net.extract_backbone(part, requests[0].layers)
-            parts.append((backbone, net.extract_classification_feat(backbone)))
-        layers = {name: _cat([backbone[name] for backbone, _ in parts]) for name in parts[0][0]}
-        features = _cat([feature for _, feature in parts])
+        first, crops = requests[0], _cat([request.crops for request in requests])
+        names = first.layers or first.net.output_layers
+
+        def extract(images: Tensor) -> list[Tensor]:
+            backbone = first.net.extract_backbone(images, names)
+            return [*(backbone[name] for name in names), first.net.extract_classification_feat(backbone)]
+
+        run = graphs_of(first.net.net).run if first.use_graph else call
+        parts = crops.split(BATCH_ON_CPU if crops.device.type == "cpu" else BATCH_ON_DEVICE)
+        *layers, features = _cat_each([run(extract, [part], first.kind) for part in parts])
         slices = _slices([len(request.crops) for request in requests])
-        return [({name: layer[s] for name, layer in layers.items()}, features[s]) for s in slices]
+        return [(dict(zip(names, [layer[s] for layer in layers], strict=True)), features[s]) for s in slices]
 
 
 @dataclass(frozen=True, eq=False)
-class Scoring(Request[Array]):
-    """Scores (S, H', W') of every position, in the memory of the CPU."""
+class Location(GraphRequest[Found]):
+    """Where the target is in the crops of a frame, and its refined box where there is an IoU-Net."""
 
+    search: FrameSearch
     filter: Tensor  # (1, C, k, k)
     features: Tensor  # (S, C, H, W)
+    layers: list[Tensor]  # (S, C, H, W) each, for the IoU-Net
+    state: Array  # of `pack_state`
 
     def key(self) -> Hashable:
-        return self.features.device, self.filter.shape, self.features.shape
+        shapes = [tensor.shape for tensor in (self.filter, self.features, *self.layers)]
+        return _network(self.search.net), self.features.device, tuple(shapes), len(self.state), self.search.key
 
     @classmethod
-    def answer(cls, requests: Sequence[Self]) -> list[Array | Exception]:
-        filters = _cat([request.filter for request in requests])
-        scores = apply_filters(torch.stack([request.features for request in requests]), filters)
-        return list(scores.cpu().numpy())
+    def answer(cls, requests: Sequence[Self]) -> list[Found | Exception]:
+        search = requests[0].search
+        features = _cat([request.features for request in requests])
+        features = features.view(len(requests), -1, *features.shape[1:])
+        state = torch.from_numpy(np.concatenate([request.state for request in requests]).reshape(len(requests), -1))
+        inputs = [_cat([request.filter for request in requests]), features, upload(state, features.device)]
+        inputs += [] if search.window is None else [search.window]
+        inputs += _cat_each([request.search.modulation for request in requests])
+        inputs += _cat_each([request.layers for request in requests])
+        run = graphs_of(search.net.net).run if search.params.use_cuda_graphs else call
+        rows, scores = run(search, inputs, requests[0].kind)
+        return [read_row(row, of_run) for row, of_run in zip(read_back(rows), scores, strict=True)]
 
 
-@dataclass(frozen=True, eq=False)
-class Refinement(Request[tuple[Tensor, Tensor]]):
-    """Refined boxes (n, 4) and their predicted IoU (n,), in the memory of the CPU."""
-
-    net: Any
-    modulation: tuple[Tensor, ...]  # (1, C) each
-    layers: list[Tensor]  # (1, C, H, W) each
-    proposals: Tensor  # (n, 4) xywh in crop pixels
-    params: DiMPParams
-
-    def _settings(self) -> tuple[Any, ...]:
-        params = self.params
-        return (
-            params.box_refinement_space,
-            params.box_refinement_iter,
-            params.box_refinement_step_length,
-            params.box_refinement_step_decay,
-        )
-
-    def key(self) -> Hashable:
-        shapes = [tensor.shape for tensor in (self.proposals, *self.modulation, *self.layers)]
-        return _network(self.net), self.proposals.device, tuple(shapes), repr(self._settings())
-
-    @classmethod
-    def answer(cls, requests: Sequence[Self]) -> list[tuple[Tensor, Tensor] | Exception]:
-        regressor = requests[0].net.bb_regressor
-        layers = _cat_each([request.layers for request in requests])
-        predict = regressor.iou_in(_cat_each([request.modulation for request in requests]), layers)
-        proposals = torch.stack([request.proposals for request in requests])
-        boxes, iou = refine_boxes(predict, proposals, *requests[0]._settings())
-        refined = torch.cat((boxes, iou[..., None]), dim=-1).cpu()
-        return [(run[:, :4], run[:, 4]) for run in refined]
+def read_back(rows: Tensor) -> list[list[float]]:
+    """What the host waits for in every frame, once."""
+    numbers: list[list[float]] = rows.cpu().tolist()
+    return numbers
 
 
 @dataclass(frozen=True, eq=False)

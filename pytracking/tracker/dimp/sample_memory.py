@@ -3,6 +3,8 @@
 import torch
 from torch import Tensor
 
+from pytracking.features.preprocessing import upload
+
 
 def replaced_slot(
     weights: Tensor,  # (M,)
@@ -84,7 +86,7 @@ class SampleMemory:
 
     @property
     def weights(self) -> Tensor:  # (num_stored,) on the device of the features
-        return self._weights[: self.num_stored].to(self._features.device)
+        return upload(self._weights[: self.num_stored], self._features.device)
 
     def insert(self, feature: Tensor, box: Tensor, learning_rate: float) -> int:
         """Store a sample, feature (1, C, H, W) and box (4,); returns its slot."""
@@ -93,7 +95,7 @@ class SampleMemory:
             self._weights, slot, self._previous_slot, learning_rate, self.num_initial, self.initial_minimum
         )
         self._features[slot] = feature[0]
-        self._boxes[slot] = box
+        self._boxes[slot] = upload(box, self._boxes.device)
         self._previous_slot = slot
         self.num_stored = max(self.num_stored, slot + 1)
         return slot

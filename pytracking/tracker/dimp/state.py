@@ -1,7 +1,9 @@
 """Position, size and scale of the target. Vectors are (y, x) or (h, w) in image pixels."""
 
 import math
+from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
@@ -10,6 +12,8 @@ from torch import Tensor
 from pytracking.tracker.base.initial_box import check_initial_box
 from pytracking.tracker.dimp.params import DiMPParams
 from pytracking.utils.types import Array
+
+Vectors = Any  # numpy array or tensor, of one kind throughout
 
 SMALLEST_TARGET = 10.0  # pixels a side, bound of the scale search
 
@@ -47,32 +51,43 @@ class TargetState:
             highest = min(self.image_sz / self.base_size)
             self.scale = max(min(scale, highest), min(lowest, self.scale))
             self.size = self.base_size * self.scale
-        margin = (params.target_inside_ratio - 0.5) * self.size
-        self.pos = np.maximum(np.minimum(pos, self.image_sz - margin), margin)
+        self.pos = inside_image(pos, self.size, self.image_sz, params.target_inside_ratio)
 
     def follow_size(self) -> None:
         """The scale at which the target's area is that of `base_size` again."""
         self.scale = float(np.sqrt(np.prod(self.size) / np.prod(self.base_size)))
 
 
+def inside_image(pos: Vectors, size: Vectors, image_sz: Vectors, ratio: float) -> Vectors:  # (..., 2) each
+    """The position next to `pos` at which at least that ratio of the target lies inside the image."""
+    margin = (ratio - 0.5) * size
+    return pos.clip(None, image_sz - margin).clip(margin, None)
+
+
 def box_in_crop(
-    pos: Array, size: Array, crop_pos: Array, crop_scale: float, crop_sz: tuple[int, int]
-) -> Tensor:  # (4,) xywh in crop pixels
+    pos: Vectors,  # (2,), or (..., 2) as a tensor
+    size: Vectors,
+    crop_pos: Vectors,
+    crop_scale: float | Tensor,  # (..., 1)
+    crop_sz: tuple[int, int],
+) -> Tensor:  # (..., 4) float32 xywh in crop pixels
     """Box of a target in the pixels of a crop around `crop_pos`."""
-    center = (pos - crop_pos) / crop_scale + (np.array(crop_sz) - 1) / 2
-    extent = size / crop_scale
-    top_left = center - (extent - 1) / 2
-    return torch.tensor([top_left[1], top_left[0], extent[1], extent[0]], dtype=torch.float32)
+    is_tensor = isinstance(pos, Tensor)
+    center, extent = (pos - crop_pos) / crop_scale, size / crop_scale
+    (y, x), (h, w) = (center.unbind(-1), extent.unbind(-1)) if is_tensor else (center, extent)
+    left, top = x + (crop_sz[1] - 1) / 2 - (w - 1) / 2, y + (crop_sz[0] - 1) / 2 - (h - 1) / 2
+    box = [left, top, w, h]
+    return torch.stack(box, dim=-1).float() if is_tensor else torch.tensor(box, dtype=torch.float32)
 
 
 def box_from_crop(
-    box: Tensor, crop_pos: Array, crop_scale: float, crop_sz: tuple[int, int]
+    box: Iterable[float], crop_pos: Array, crop_scale: float, crop_sz: tuple[int, int]
 ) -> tuple[Array, Array]:  # pos, size
     """Position and size of a box given in crop pixels.
 
     Its center is half a pixel from the inverse of `box_in_crop`: the IoU-Net was trained with this convention.
     """
-    x, y, w, h = box.double().tolist()
+    x, y, w, h = (float(value) for value in box)
     center = np.array([y + h / 2, x + w / 2])
     pos = (center - (np.array(crop_sz) - 1) / 2) * crop_scale + crop_pos
     return pos, np.array([h, w]) * crop_scale

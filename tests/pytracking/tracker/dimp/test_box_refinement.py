@@ -5,6 +5,7 @@ from torch import Tensor
 from ltr.models.tracking.dimpnet import dimpnet50
 from pytracking.tracker.dimp.box_refinement import (
     autograd_gradient,
+    draw_jitter,
     propose_boxes,
     refine_boxes,
     select_box,
@@ -44,27 +45,53 @@ def test_no_iterations_rank_the_proposals() -> None:
 
 
 def test_proposals_begin_with_the_box_and_stay_in_range() -> None:
-    boxes = propose_boxes(TARGET, 500, 0.1, 0.5, torch.Generator().manual_seed(1))
+    jitter = draw_jitter(500, torch.Generator().manual_seed(1))
+    boxes = propose_boxes(TARGET, jitter, 0.1, 0.5)
     assert torch.equal(boxes[0], TARGET)
     side = (60 * 40) ** 0.5
     center = boxes[:, :2] + boxes[:, 2:] / 2 - torch.tensor([130.0, 100.0])
     assert center.abs().max() <= 0.05 * side + 1e-4
     assert (boxes[:, 2:] - TARGET[2:]).abs().max() <= 0.25 * side + 1e-4
     assert boxes[:, 2:].min() >= 40 / 3
-    assert torch.equal(boxes, propose_boxes(TARGET, 500, 0.1, 0.5, torch.Generator().manual_seed(1)))
-    assert len(propose_boxes(TARGET, 0, 0.1, 0.5, torch.Generator())) == 1
+    assert torch.equal(jitter, draw_jitter(500, torch.Generator().manual_seed(1)))
+    assert propose_boxes(TARGET, draw_jitter(0, torch.Generator()), 0.1, 0.5).tolist() == [TARGET.tolist()]
+
+
+def test_proposals_of_several_targets_are_those_of_each() -> None:
+    targets = torch.stack((TARGET, TARGET + 5))
+    jitter = draw_jitter(8, torch.Generator().manual_seed(1)).view(2, 4, 4)
+    together = propose_boxes(targets, jitter, 0.1, 0.5)
+    for target, own, boxes in zip(targets, jitter, together, strict=True):
+        assert torch.equal(boxes, propose_boxes(target, own, 0.1, 0.5))
 
 
 def test_selection_averages_the_best_of_sound_shape() -> None:
     boxes = torch.tensor([[0.0, 0, 10, 10], [2, 2, 12, 12], [9, 9, 99, 9], [50, 50, 10, 10], [0, 0, float("nan"), 9]])
-    selected = select_box(boxes, torch.tensor([0.8, 0.6, 0.95, 0.1, 0.9]), k=2, maximal_aspect_ratio=6)
-    assert selected is not None
-    assert selected[0].tolist() == [1, 1, 11, 11]
-    assert selected[1] == pytest.approx(0.7)
-    assert select_box(boxes[2:3], torch.ones(1), 3, 6) is None
-    tiny = select_box(torch.tensor([[5.0, 5, 0.2, -3]]), torch.ones(1), 3, 6)
-    assert tiny is not None
-    assert tiny[0].tolist() == [5, 5, 1, 1]
+    iou = torch.tensor([0.8, 0.6, 0.95, 0.1, 0.9])
+    box, is_sound = select_box(boxes, iou, k=2, maximal_aspect_ratio=6)
+    assert is_sound
+    assert box.tolist() == [1, 1, 11, 11]
+    # Of fewer than k sound boxes the mean is that of those.
+    assert select_box(boxes[[2, 0, 4, 1]], iou[[2, 0, 4, 1]], 3, 6)[0].tolist() == [1, 1, 11, 11]
+    assert not select_box(boxes[2:3], torch.ones(1), 3, 6)[1]
+    tiny, is_sound = select_box(torch.tensor([[5.0, 5, 0.2, -3]]), torch.ones(1), 3, 6)
+    assert is_sound
+    assert tiny.tolist() == [5, 5, 1, 1]
+
+
+def test_boxes_of_several_targets_are_selected_apart() -> None:
+    generator = torch.Generator().manual_seed(0)
+    boxes, iou = 100 * torch.rand(5, 9, 4, generator=generator), torch.rand(5, 9, generator=generator)
+    boxes[3, :, 2] = 1e4
+    together, are_sound = select_box(boxes, iou, 3, 3.0)
+    assert are_sound.tolist() == [True, True, True, False, True]
+    for run in (0, 1, 2, 4):
+        sides = boxes[run, :, 2:].clamp(min=1)
+        aspect = sides[:, 0] / sides[:, 1]
+        keep = (aspect < 3) & (aspect > 1 / 3)
+        best = iou[run, keep].topk(min(3, int(keep.sum()))).indices
+        expected = torch.cat((boxes[run, :, :2], sides), dim=1)[keep][best].mean(dim=0)
+        torch.testing.assert_close(together[run], expected)
 
 
 def test_golden_refinement() -> None:

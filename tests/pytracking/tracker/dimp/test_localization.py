@@ -1,43 +1,80 @@
+from typing import NamedTuple
+
 import numpy as np
 import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+from torch import Tensor
 
 from pytracking.tracker.dimp.localization import (
+    FLAGS,
+    Localization,
     SearchArea,
     hann_window,
     localize_advanced,
     localize_simple,
-    peak,
     preprocess_scores,
 )
 from pytracking.tracker.dimp.params import DiMPParams
 from pytracking.utils.types import Array
 from tests.shared_data import golden
 
-CENTER = np.array([100.0, 120.0])
-SIZE = np.array([32.0, 32.0])
+CENTER = torch.tensor([[100.0, 120.0]], dtype=torch.float64)
+SIZE = torch.tensor([[32.0, 32.0]], dtype=torch.float64)
 
 
-def area(scales: int = 1) -> SearchArea:
-    return SearchArea(np.tile(CENTER, (scales, 1)), np.ones(scales), cell=16.0)
+class OfRun(NamedTuple):
+    """The localization of one run, as plain numbers."""
+
+    flag: str
+    scale_index: int
+    score: float
+    displacement: list[float]
+    translation: list[float]
 
 
-def score_map(*peaks: tuple[int, int, float]) -> Array:
-    scores = np.zeros((1, 19, 19), np.float32)
+def of_run(found: Localization, run: int = 0) -> OfRun:
+    code, *numbers = (field[run].tolist() for field in found)
+    return OfRun(FLAGS[code], *numbers)
+
+
+def in_numpy(area: SearchArea) -> SearchArea:
+    return SearchArea(area.pos.numpy(), area.scale.numpy(), area.cell)
+
+
+def area(*scales: float) -> SearchArea:
+    scale = torch.tensor([scales or (1.0,)], dtype=torch.float64)
+    return SearchArea(CENTER[:, None].expand(1, scale.shape[1], 2), scale, cell=16.0)
+
+
+def score_map(*peaks: tuple[int, int, float]) -> Tensor:  # (1, 1, 19, 19)
+    scores = torch.zeros(1, 1, 19, 19)
     for row, column, value in peaks:
-        scores[0, row, column] = value
+        scores[0, 0, row, column] = value
     return scores
 
 
-def flag_and_cell(scores: Array, **params: float) -> tuple[str, list[float]]:
-    found = localize_advanced(scores, area(), CENTER, SIZE, DiMPParams(**params))  # type: ignore[arg-type]
-    return found.flag, (found.displacement + 9).tolist()
+def localize(scores: Tensor, window: Tensor | None = None, **params: float) -> OfRun:
+    """The localization of tensors, which is that of the same arrays of numpy."""
+    settings = DiMPParams(**params)  # type: ignore[arg-type]
+    found = of_run(localize_advanced(scores, area(), CENTER, SIZE, settings, window))
+    maps, edge = scores.numpy(), None if window is None else window.numpy()
+    assert found == of_run(localize_advanced(maps, in_numpy(area()), CENTER.numpy(), SIZE.numpy(), settings, edge))
+    return found
+
+
+def flag_and_cell(scores: Tensor, **params: float) -> tuple[str, list[float]]:
+    found = localize(scores, **params)
+    return found.flag, [at + 9 for at in found.displacement]
 
 
 def test_one_clear_peak_is_normal() -> None:
-    found = localize_advanced(score_map((11, 8, 0.9)), area(), CENTER, SIZE, DiMPParams())
+    found = localize(score_map((11, 8, 0.9)))
     assert found.flag == "normal"
-    assert found.displacement.tolist() == [2, -1]
-    assert found.translation.tolist() == [32, -16]
+    assert found.displacement == [2, -1]
+    assert found.translation == [32, -16]
 
 
 def test_weak_scores_are_not_found_at_the_threshold_they_are() -> None:
@@ -73,21 +110,19 @@ def test_peaks_of_the_same_target_do_not_count() -> None:
 
 
 def test_scale_with_the_highest_score_is_chosen() -> None:
-    scores = np.concatenate((score_map((9, 9, 0.5)), score_map((9, 10, 0.8)), score_map((9, 9, 0.6))))
-    found = localize_simple(scores, SearchArea(np.tile(CENTER, (3, 1)), np.array([0.9, 1.0, 1.1]), 16.0), None)
+    scores = torch.cat((score_map((9, 9, 0.5)), score_map((9, 10, 0.8)), score_map((9, 9, 0.6))), dim=1)
+    found = of_run(localize_simple(scores, area(0.9, 1.0, 1.1), None))
     assert found.scale_index == 1
-    assert found.translation.tolist() == [0, 16]
+    assert found.translation == [0, 16]
 
 
 def test_window_holds_the_peak_back_but_not_the_search_for_distractors() -> None:
     scores, window = score_map((9, 9, 0.8), (1, 9, 1.0)), hann_window((19, 19))
-    params = DiMPParams(window_output=True, perform_hn_without_windowing=True)
-    found = localize_advanced(scores, area(), CENTER, SIZE, params, window)
-    assert found.displacement.tolist() == [0, 0]
+    found = localize(scores, window, perform_hn_without_windowing=True)
+    assert found.displacement == [0, 0]
     assert found.flag == "hard_negative"
     # with window_output alone it is not applied, as in pytracking
-    found = localize_advanced(scores, area(), CENTER, SIZE, DiMPParams(window_output=True), window)
-    assert found.score == 1.0
+    assert localize(scores, window, window_output=True).score == 1.0
 
 
 def test_hann_window() -> None:
@@ -100,16 +135,80 @@ def test_hann_window() -> None:
 
 
 def test_equal_peaks_take_the_smallest_column() -> None:
-    assert peak(score_map((3, 12, 1.0), (8, 5, 1.0), (10, 5, 1.0))[0])[0].tolist() == [8, 5]
+    found = of_run(localize_simple(score_map((3, 12, 1.0), (8, 5, 1.0), (10, 5, 1.0)), area(), None))
+    assert found.displacement == [8 - 9, 5 - 9]
+
+
+def neighborhood_by_slices(score_map: Array, cell: tuple[int, int], extent: float) -> Array:
+    """Slow twin of the search for a second peak: the map with Python's own rounding and slices."""
+    rows, columns = (slice(*(max(round(at + shift), 0) for shift in (-extent / 2, extent / 2 + 1))) for at in cell)
+    masked = score_map.copy()
+    masked[rows, columns] = 0
+    return masked
+
+
+LEVELS = [0.0, 0.1, 0.2, 0.25, 0.3, 0.4, 0.5, 0.6, 0.8, 0.9, 1.0]
+
+
+@given(
+    scores=arrays(np.float32, (7, 9), elements=st.sampled_from(np.float32(LEVELS))),
+    extent=st.sampled_from([0.5, 1.0, 2.0, 2.2, 3.0, 4.4, 5.0]),  # of which half lies on the border of two cells
+    pos=st.tuples(*[st.sampled_from([-40.0, -16.0, 0.0, 5.3, 48.0])] * 2),
+)
+def test_flag_follows_from_the_two_peaks(scores: Array, extent: float, pos: tuple[float, float]) -> None:
+    """The rule in the words of its definition, on maps with many equal scores and products at the thresholds."""
+    params = DiMPParams(target_neighborhood_scale=extent)
+    size, previous = torch.full((1, 2), 16.0, dtype=torch.float64), torch.tensor([pos], dtype=torch.float64)
+    maps, moved = torch.from_numpy(scores)[None, None], CENTER + previous
+    found = of_run(localize_advanced(maps, area(), moved, size, params))
+    arrays_ = (maps.numpy(), in_numpy(area()), moved.numpy(), size.numpy())
+    assert found == of_run(localize_advanced(*arrays_, params))
+
+    def peak(score_map: Array) -> tuple[tuple[int, int], np.floating]:
+        column, row = divmod(int(np.argmax(score_map.T)), len(score_map))
+        return (row, column), score_map[row, column]
+
+    def is_far(cell: tuple[int, int]) -> bool:
+        distance = np.linalg.norm(np.array(cell) - [3, 4] - np.array(pos) / 16)
+        return bool(distance > 0.8 * np.sqrt(7 * 9) / 2)
+
+    first, score = peak(scores)
+    second, second_score = peak(neighborhood_by_slices(scores, first, extent))
+    expected, cell = "normal", first
+    if score < 0.25:
+        expected = "not_found"
+    elif second_score > 0.8 * score:
+        expected = "uncertain" if is_far(first) == is_far(second) else "hard_negative"
+        cell = second if is_far(first) and not is_far(second) else first
+    elif second_score > 0.5 * score and second_score > 0.25:
+        expected = "hard_negative"
+    assert (found.flag, found.score) == (expected, score)
+    assert found.displacement == [cell[0] - 3, cell[1] - 4]
+
+
+def test_runs_are_localized_as_if_alone() -> None:
+    generator = torch.Generator().manual_seed(0)
+    scores = torch.rand(6, 3, 9, 9, generator=generator)
+    scores[1] *= 0.2
+    pos = 100 + 50 * torch.rand(6, 2, generator=generator).double()
+    size = 20 + 30 * torch.rand(6, 2, generator=generator).double()
+    crops = SearchArea(pos[:, None] + torch.rand(6, 3, 2).double(), torch.rand(6, 3).double() + 0.5, 16.0)
+    params = DiMPParams(uncertain_threshold=0.3, hard_sample_threshold=0.999)
+    together = localize_advanced(scores, crops, pos, size, params)
+    assert len(set(together.flag.tolist())) > 1
+    for run in range(6):
+        own = SearchArea(crops.pos[run : run + 1], crops.scale[run : run + 1], 16.0)
+        alone = localize_advanced(scores[run : run + 1], own, pos[run : run + 1], size[run : run + 1], params)
+        assert of_run(together, run) == of_run(alone)
 
 
 def test_score_preprocessing() -> None:
-    scores = np.random.default_rng(0).normal(size=(2, 5, 5))
-    np.testing.assert_allclose(preprocess_scores(scores, "softmax", 1).sum(axis=(1, 2)), 1)
-    np.testing.assert_allclose(preprocess_scores(scores, "exp", 1), np.exp(scores))
+    scores = torch.randn(1, 2, 5, 5, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    np.testing.assert_allclose(preprocess_scores(scores, "softmax", 1).sum(dim=(2, 3)), 1)
+    np.testing.assert_allclose(preprocess_scores(scores, "exp", 1), np.exp(scores.numpy()))
     summed = preprocess_scores(scores, "none", 3)
-    assert summed[0, 2, 2] == pytest.approx(scores[0, 1:4, 1:4].sum())
-    assert summed[0, 0, 0] == pytest.approx(scores[0, :2, :2].sum())
+    assert summed[0, 0, 2, 2] == pytest.approx(scores[0, 0, 1:4, 1:4].sum())
+    assert summed[0, 0, 0, 0] == pytest.approx(scores[0, 0, :2, :2].sum())
     with pytest.raises(ValueError, match="odd"):
         preprocess_scores(scores, "none", 2)
 
@@ -117,17 +216,20 @@ def test_score_preprocessing() -> None:
 @pytest.mark.parametrize("version", ["head", "fork"])
 def test_golden_localization(version: str) -> None:
     case = golden("c09_localize.npz")
-    arrays = {key: case.arrays[key] for key in case.arrays.files}
-    for i, scores in enumerate(arrays["maps"]):
+    entries = {key: torch.from_numpy(case.arrays[key]) for key in case.arrays.files if not key.endswith("_flag")}
+    for i, scores in enumerate(entries["maps"]):
         params = DiMPParams()
         if version == "head":
             for name in ("uncertain_threshold", "hard_sample_threshold"):
-                if np.isfinite(arrays[name][i]):
-                    setattr(params, name, float(arrays[name][i]))
+                if entries[name][i].isfinite():
+                    setattr(params, name, float(entries[name][i]))
         # The authors' version measures distances from the crop's center, as if the target had been there.
-        pos = arrays["prev_pos" if version == "head" else "sample_pos"][i]
-        crop = SearchArea(arrays["sample_pos"][i : i + 1], arrays["sample_scale"][i : i + 1], 16.0)
-        found = localize_advanced(scores[None], crop, pos, arrays["target_sz"][i], params)
-        assert found.flag == str(arrays[f"{version}_flag"][i]), i
-        np.testing.assert_allclose(found.displacement, arrays[f"{version}_disp"][i], rtol=0, atol=1e-4)
-        np.testing.assert_allclose(found.translation, arrays[f"{version}_translation"][i], rtol=1e-5, atol=1e-4)
+        pos = entries["prev_pos" if version == "head" else "sample_pos"][i : i + 1]
+        crop = SearchArea(entries["sample_pos"][i : i + 1, None], entries["sample_scale"][i : i + 1, None], 16.0)
+        size = entries["target_sz"][i : i + 1]
+        found = of_run(localize_advanced(scores[None, None], crop, pos, size, params))
+        inputs = (scores[None, None].numpy(), in_numpy(crop), pos.numpy(), size.numpy())
+        assert of_run(localize_advanced(*inputs, params)) == found
+        assert found.flag == str(case.arrays[f"{version}_flag"][i]), i
+        np.testing.assert_allclose(found.displacement, entries[f"{version}_disp"][i], rtol=0, atol=1e-4)
+        np.testing.assert_allclose(found.translation, entries[f"{version}_translation"][i], rtol=1e-5, atol=1e-4)

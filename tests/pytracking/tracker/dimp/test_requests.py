@@ -16,7 +16,7 @@ from pytracking.tracker.base.lockstep import Request, run_together
 from pytracking.tracker.dimp import requests
 from pytracking.tracker.dimp.dimp import DiMP
 from pytracking.tracker.dimp.params import DiMPParams
-from pytracking.tracker.dimp.requests import Extraction, Refinement, Scoring, Update
+from pytracking.tracker.dimp.requests import Extraction, Location, Update
 from tests.pytracking.tracker.dimp.test_dimp import SMALL, frame, iou_net_params, path
 
 LITE = DiMPParams(
@@ -100,13 +100,13 @@ def test_boxes_are_refined_together(changes: dict[str, Any]) -> None:
 def test_work_is_shared_where_it_is_alike(monkeypatch: pytest.MonkeyPatch) -> None:
     """Also where runs go apart: only those that update at a frame do, and those with as many iterations together."""
     answered: dict[str, list[int]] = {}
-    for cls in (Extraction, Scoring, Refinement, Update):
+    for cls in (Extraction, Location, Update):
         count(cls, answered.setdefault(cls.__name__, []), monkeypatch)
     params = iou_net_params()
     trackers = start([params, params.replace(net_opt_update_iter=1), params.replace(train_skipping=1000), params])
     together(trackers, 3)
     assert answered["Extraction"] == [4, 4, 4]
-    assert answered["Scoring"] == answered["Refinement"] == [4, 4]
+    assert answered["Location"] == [4, 4]
     assert answered["Update"] == [2, 1]
 
 

@@ -1,0 +1,235 @@
+"""The search for the target in the crops of a frame: scores, localization and box in one go, with nothing read back.
+
+R runs in lock-step, S crops of each (one for each scale), n random boxes of each.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ltr.models.layers.filter import apply_filters
+from pytracking.tracker.dimp.box_refinement import propose_boxes, refine_boxes, select_box
+from pytracking.tracker.dimp.localization import (
+    FLAGS,
+    NOT_FOUND,
+    Flag,
+    Localization,
+    SearchArea,
+    Values,
+    localize_advanced,
+    localize_simple,
+    of_scale,
+    preprocess_scores,
+)
+from pytracking.tracker.dimp.params import DiMPParams
+from pytracking.tracker.dimp.state import TargetState, box_in_crop, inside_image
+from pytracking.utils.types import Array
+
+# What of the parameters the search depends on: runs that differ in others are searched together.
+SEARCH_PARAMS = (
+    "advanced_localization",
+    "box_jitter_pos",
+    "box_jitter_sz",
+    "box_refinement_iter",
+    "box_refinement_space",
+    "box_refinement_step_decay",
+    "box_refinement_step_length",
+    "displacement_scale",
+    "distractor_threshold",
+    "effective_search_area",
+    "hard_negative_threshold",
+    "hard_sample_threshold",
+    "iounet_k",
+    "maximal_aspect_ratio",
+    "perform_hn_without_windowing",
+    "scale_penalty",
+    "score_filter_ksz",
+    "score_preprocess",
+    "search_area_scale",
+    "target_inside_ratio",
+    "target_neighborhood_scale",
+    "target_not_found_threshold",
+    "uncertain_threshold",
+    "use_classifier",
+    "use_clipped_window",
+    "window_output",
+)
+
+
+@dataclass(frozen=True)
+class CropArea:
+    """Where the S crops of one frame were taken."""
+
+    pos: Array  # (S, 2) center in image pixels
+    scale: Array  # (S,) image pixels per crop pixel
+    factors: list[float]  # scale factors
+
+
+class FrameState(NamedTuple):
+    """What the search must know beside the features, float64."""
+
+    pos: Values  # (R, 2) of the target, image pixels
+    size: Values  # (R, 2)
+    image_sz: Values  # (R, 2)
+    crop_pos: Values  # (R, S, 2)
+    crop_scale: Values  # (R, S)
+    penalty: Values  # (R, S) factors on the scores
+    jitter: Values  # (R, n, 4)
+
+
+def pack_state(target: TargetState, area: CropArea, jitter: Tensor, scale_penalty: float) -> Array:
+    """A run's `FrameState` as one vector (6 + 4 S + 4 n,) float64, so that it takes one transfer."""
+    penalty = [1.0 if factor == 1 else scale_penalty for factor in area.factors]
+    vectors = (target.pos, target.size, target.image_sz, area.pos.ravel(), area.scale, penalty, jitter.numpy().ravel())
+    return np.concatenate(vectors)
+
+
+def unpack_state(state: Values, scales: int) -> FrameState:  # (R, 6 + 4 S + 4 n)
+    runs, crops = len(state), 6 + 2 * scales
+    return FrameState(
+        pos=state[:, :2],
+        size=state[:, 2:4],
+        image_sz=state[:, 4:6],
+        crop_pos=state[:, 6:crops].reshape(runs, scales, 2),
+        crop_scale=state[:, crops : crops + scales],
+        penalty=state[:, crops + scales : crops + 2 * scales],
+        jitter=state[:, crops + 2 * scales :].reshape(runs, -1, 4),
+    )
+
+
+@dataclass(frozen=True)
+class Found:
+    """What the host gets to know of a run's search."""
+
+    flag: Flag
+    scale_index: int
+    score: float  # of the highest peak, which is not always the chosen one
+    translation: Array  # (2,) from the center of the chosen crop, image pixels
+    box: list[float] | None  # refined, xywh in crop pixels; None where every box is too elongated or there are none
+    scores: Tensor  # (S, H, W), still on the device
+
+
+def read_row(row: list[float], scores: Tensor) -> Found:
+    """From flag, scale index, score, translation (2), and with an IoU-Net whether there is a box, and the box (4)."""
+    flag, index, score, *translation = row[:5]
+    box = row[6:] if any(row[5:6]) else None
+    return Found(FLAGS[int(flag)], int(index), score, np.array(translation), box, scores)
+
+
+@dataclass(frozen=True, eq=False)
+class FrameSearch:
+    """What of the search stays the same while a target is tracked."""
+
+    params: DiMPParams
+    crop_sz: tuple[int, int]
+    cell: float  # crop pixels per score cell
+    window: Tensor | None  # (H', W') on the scores
+    net: Any
+    modulation: tuple[Tensor, ...]  # of the IoU-Net, (1, C) each; none where it is not used
+
+    @cached_property
+    def key(self) -> Hashable:
+        """Searches with equal keys can be made together."""
+        window = None if self.window is None else self.window.shape
+        shapes = tuple(vector.shape for vector in self.modulation)
+        return self.crop_sz, self.cell, window, shapes, repr([getattr(self.params, name) for name in SEARCH_PARAMS])
+
+    def __call__(
+        self,
+        filters: Tensor,  # (R, C, k, k)
+        features: Tensor,  # (R, S, C, H, W)
+        state: Tensor,  # (R, 6 + 4 S + 4 n), see `pack_state`
+        *rest: Tensor,  # the window if there is one; with an IoU-Net the modulations (R, C), then layers (R S, C, H, W)
+    ) -> tuple[Tensor, Tensor]:  # (R, 5 or 10) float64 for `read_row`, (R, S, H', W') scores
+        """Search for all targets. On a GPU no tensor of the host is used, so that CUDA graphs can record it."""
+        window = None if self.window is None else rest[0]
+        rest = rest[0 if window is None else 1 :]
+        scores = apply_filters(features, filters)
+        found = localize(scores, state, self, window)
+        columns = [found.flag[:, None], found.scale_index[:, None], found.score[:, None], found.translation]
+        if not self.modulation:
+            return _rows(columns), scores
+        boxes = state.new_zeros(len(state), 5)
+        if runs := _runs_to_refine(found.flag):
+            modulation = [vector[runs] for vector in rest[: len(self.modulation)]]
+            layers = [layer.unflatten(0, features.shape[:2])[runs] for layer in rest[len(self.modulation) :]]
+            of_runs = Localization(*(torch.as_tensor(field)[runs] for field in found))
+            frame = unpack_state(state[runs], features.shape[1])
+            boxes[runs] = self._box(of_runs, frame, modulation, layers)
+        return torch.cat((_rows(columns), boxes), dim=1), scores
+
+    def _box(
+        self, found: Localization, frame: FrameState, modulation: Sequence[Tensor], layers: Sequence[Tensor]
+    ) -> Tensor:  # (R, 5) whether there is a box, box
+        """Boxes around the targets, once these have moved to where they were found."""
+        params, chosen, pos = self.params, found.scale_index, frame.pos
+        crop_pos, crop_scale = of_scale(frame.crop_pos, chosen), of_scale(frame.crop_scale, chosen)[:, None]
+        if params.use_classifier:
+            pos = inside_image(crop_pos + found.translation, frame.size, frame.image_sz, params.target_inside_ratio)
+        box = box_in_crop(pos, frame.size, crop_pos, crop_scale, self.crop_sz)
+        proposals = propose_boxes(box, frame.jitter.float(), params.box_jitter_pos, params.box_jitter_sz)
+        # With the channels last in memory, as the convolutions want them.
+        maps = [of_scale(layer.movedim(2, -1), chosen).movedim(-1, 1) for layer in layers]
+        boxes, iou = refine(self.net.bb_regressor, modulation, maps, proposals, params)
+        best, is_sound = select_box(boxes, iou, params.iounet_k, params.maximal_aspect_ratio)
+        return torch.cat((is_sound[:, None].double(), best.double()), dim=1)
+
+
+def reads_are_free(values: Tensor) -> bool:
+    """Whether the host may look at them without waiting for a device."""
+    return values.device.type == "cpu"
+
+
+def localize(scores: Tensor, state: Tensor, search: FrameSearch, window: Values | None) -> Localization:
+    """Targets in score maps (R, S, H, W), by the rule that the parameters choose."""
+    params = search.params
+    scores = preprocess_scores(scores, params.score_preprocess, params.score_filter_ksz)
+    if params.scale_penalty != 1:
+        scores = scores * unpack_state(state, scores.shape[1]).penalty.to(scores.dtype)[:, :, None, None]
+    maps: Values = scores
+    vector: Values = state
+    if reads_are_free(scores):
+        maps, vector, window = scores.numpy(), state.numpy(), None if window is None else window.numpy()
+    frame = unpack_state(vector, scores.shape[1])
+    area = SearchArea(frame.crop_pos, frame.crop_scale, search.cell)
+    if params.advanced_localization:
+        return localize_advanced(maps, area, frame.pos, frame.size, params, window)
+    return localize_simple(maps, area, window)
+
+
+def refine(
+    regressor: Any,  # AtomIoUNet
+    modulation: Sequence[Tensor],  # (R, C) each
+    layers: Sequence[Tensor],  # (R, C, H, W) each
+    proposals: Tensor,  # (R, n, 4)
+    params: DiMPParams,
+) -> tuple[Tensor, Tensor]:  # (R, n, 4), (R, n) predicted IoU
+    return refine_boxes(
+        regressor.iou_in(modulation, layers),
+        proposals,
+        params.box_refinement_space,
+        params.box_refinement_iter,
+        params.box_refinement_step_length,
+        params.box_refinement_step_decay,
+    )
+
+
+def _runs_to_refine(flag: Values) -> list[int] | slice:
+    """Runs whose target was found. On a device that would have to be asked all are refined, and some in vain."""
+    if isinstance(flag, Tensor):
+        return slice(None)
+    runs = np.flatnonzero(flag != NOT_FOUND).tolist()
+    return slice(None) if len(runs) == len(flag) else runs
+
+
+def _rows(columns: list[Values]) -> Tensor:  # (R, m) each -> (R, M) float64
+    if isinstance(columns[0], Tensor):
+        return torch.cat([column.double() for column in columns], dim=1)
+    return torch.from_numpy(np.concatenate(columns, axis=1, dtype=np.float64))

@@ -1,0 +1,122 @@
+"""CUDA graphs without CUDA: what is captured is called once more at every replay, into the same outputs."""
+
+import gc
+import warnings
+from collections.abc import Callable, Sequence
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from pytracking.features.graphs import GraphCache, graphs_of
+
+
+class Recorder:
+    """Stands in for `capture_cuda`."""
+
+    def __init__(self) -> None:
+        self.captures = self.replays = 0
+
+    def __call__(
+        self, function: Callable[[], Sequence[Tensor]], device: torch.device
+    ) -> tuple[list[Tensor], Callable[[], None]]:
+        self.captures += 1
+        outputs = [torch.full_like(output, -1) for output in function()]  # a capture computes nothing
+
+        def replay() -> None:
+            self.replays += 1
+            for output, value in zip(outputs, function(), strict=True):
+                output.copy_(value)
+
+        return outputs, replay
+
+
+def recorded(limit: int = 8) -> tuple[GraphCache, Recorder]:
+    recorder = Recorder()
+    return GraphCache(recorder, limit, device_type="cpu"), recorder
+
+
+def sums(a: Tensor, b: Tensor) -> list[Tensor]:
+    return [a + b, (a * b).sum()]
+
+
+def test_replays_compute_what_the_function_does_and_leave_earlier_results_alone() -> None:
+    cache, recorder = recorded()
+    inputs = [(torch.randn(2, 3), torch.randn(2, 3)) for _ in range(3)]
+    results = [cache.run(sums, pair, lambda: "sums") for pair in inputs]
+    for pair, result in zip(inputs, results, strict=True):
+        for output, expected in zip(result, sums(*pair), strict=True):
+            assert torch.equal(output, expected)
+    assert (recorder.captures, recorder.replays) == (1, 3)
+
+
+def test_each_shape_type_layout_and_kind_has_its_own_graph() -> None:
+    cache, recorder = recorded()
+    image = torch.randn(1, 3, 4, 4)
+    for number, variant in enumerate((image, image[..., :2], image.double(), image.mT), start=1):
+        for _ in range(2):
+            assert torch.equal(cache.run(sums, (variant, variant), lambda: "sums")[0], 2 * variant)
+        assert recorder.captures == number
+    cache.run(lambda a, b: [a - b], (image, image), lambda: "difference")
+    assert recorder.captures == 5
+
+
+def test_the_layout_in_memory_is_kept() -> None:
+    cache, _ = recorded()
+    image = torch.randn(2, 3, 4, 4).to(memory_format=torch.channels_last)
+    layouts = []
+
+    def double(values: Tensor) -> list[Tensor]:
+        layouts.append(values.stride())
+        return [2 * values]
+
+    (output,) = cache.run(double, [image], lambda: None)
+    assert {*layouts, output.stride()} == {image.stride()}
+
+
+def test_functions_are_called_once_there_are_enough_graphs() -> None:
+    cache, recorder = recorded(limit=2)
+    for size in (1, 2, 3, 4, 1):
+        values = torch.randn(size)
+        assert torch.equal(cache.run(sums, (values, values), lambda: "sums")[0], 2 * values)
+    assert (recorder.captures, recorder.replays) == (2, 3)
+
+
+def test_a_failed_capture_is_reported_once_and_none_is_tried_again() -> None:
+    def refuse(
+        function: Callable[[], Sequence[Tensor]], device: torch.device
+    ) -> tuple[list[Tensor], Callable[[], None]]:
+        raise RuntimeError("operation not permitted when stream is capturing")
+
+    cache = GraphCache(refuse, device_type="cpu")
+    values = torch.randn(3)
+    with pytest.warns(UserWarning, match="not permitted when stream is capturing"):
+        assert torch.equal(cache.run(sums, (values, values), lambda: "sums")[0], 2 * values)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert torch.equal(cache.run(sums, (values, values[:1]), lambda: "sums")[0], values + values[0])
+
+
+def test_errors_of_the_function_are_its_own() -> None:
+    cache, _ = recorded()
+    with pytest.warns(UserWarning, match="size of tensor"), pytest.raises(RuntimeError, match="size of tensor"):
+        cache.run(sums, (torch.zeros(2), torch.zeros(3)), lambda: "sums")
+
+
+def test_none_is_used_on_a_cpu() -> None:
+    recorder = Recorder()
+    values = torch.randn(3)
+    assert torch.equal(GraphCache(recorder).run(sums, (values, values), lambda: "sums")[0], 2 * values)
+    assert recorder.captures == 0
+
+
+def test_graphs_go_with_their_network() -> None:
+    from pytracking.features import graphs
+
+    network = nn.Linear(2, 2)
+    assert graphs_of(network) is graphs_of(network)
+    assert graphs_of(network) is not graphs_of(nn.Linear(2, 2))
+    before = len(graphs._caches)
+    del network
+    gc.collect()
+    assert len(graphs._caches) < before
