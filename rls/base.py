@@ -142,6 +142,24 @@ class InverseCorrelation(ABC):
         check_device("g", g, self.device)
         return self._apply(g.reshape(-1, self.dim)).to(g.dtype).reshape(g.shape)
 
+    def apply_(
+        self,
+        weight: Tensor,  # (q, dim), or (q, dim - 1) with a bias
+        bias: Tensor | None = None,  # (q,)
+    ) -> None:
+        """[weight, bias] ← [weight, bias] P in place, without a copy of both side by side where the form allows it.
+
+        Raises:
+            ValueError: on a wrong shape or device.
+        """
+        for name, part in (("weight", weight), ("bias", bias)):
+            if part is not None:
+                check_real_floating(name, part)
+                check_device(name, part, self.device)
+        shape = "(q, dim)" if bias is None else "(q, dim - 1)"
+        check_last_dim("weight", weight, self.dim - (bias is not None), shape)
+        self._apply_(weight, bias)
+
     def settle(self) -> None:
         """Look at the numbers of the last update, waiting for the device if need be; does nothing on a CPU.
 
@@ -345,6 +363,12 @@ class InverseCorrelation(ABC):
 
     @abstractmethod
     def _apply(self, G: Tensor) -> Tensor: ...
+
+    def _apply_(self, weight: Tensor, bias: Tensor | None) -> None:
+        product = self._apply(weight if bias is None else torch.cat((weight, bias[:, None]), dim=1))
+        weight.copy_(product[:, : weight.shape[1]])
+        if bias is not None:
+            bias.copy_(product[:, -1])
 
     @abstractmethod
     def _reset(self) -> None: ...

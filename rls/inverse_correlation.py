@@ -192,11 +192,31 @@ class LowRankInverseCorrelation(InverseCorrelation):
         return self._clamped_scale() * torch.eye(self._rank, dtype=torch.float64, device=self.device) - self.core
 
     def _apply(self, G: Tensor) -> Tensor:
-        Q, G = self._basis[: self._rank].to(self._work_dtype), G.to(self._work_dtype)  # unsettled: no read here
-        core = self._core[: self._rank, : self._rank]
-        inside = (G @ Q.mT).double()
-        mixed = torch.addmm(inside, inside, core, beta=self._clamped_scale(), alpha=-1)
-        return torch.addmm(G, mixed.to(Q.dtype), Q, beta=self._complement_scale(), alpha=-1)
+        Q, G = self._rows_in_use(), G.to(self._work_dtype)
+        return torch.addmm(G, self._mixed(G @ Q.mT), Q, beta=self._complement_scale(), alpha=-1)
+
+    def _apply_(self, weight: Tensor, bias: Tensor | None) -> None:
+        if weight.dtype != self._work_dtype or (bias is not None and bias.dtype != self._work_dtype):
+            super()._apply_(weight, bias)
+            return
+        basis, scale = self._rows_in_use(), self._complement_scale()
+        Q = basis[:, : weight.shape[1]]
+        inside = weight @ Q.mT
+        if bias is not None:
+            inside.addr_(bias, basis[:, -1])
+        mixed = self._mixed(inside)
+        weight.addmm_(mixed, Q, beta=scale, alpha=-1)
+        if bias is not None:
+            bias.addmv_(mixed, basis[:, -1], beta=scale, alpha=-1)
+
+    def _rows_in_use(self) -> Tensor:
+        """Q (r, dim), settled or not: nothing is read."""
+        return self._basis[: self._rank].to(self._work_dtype)
+
+    def _mixed(self, inside: Tensor) -> Tensor:  # (q, r) coordinates of gradients in the basis
+        """Their product with (1 − η) c I − M, which is taken in float64."""
+        wide, core = inside.double(), self._core[: self._rank, : self._rank]
+        return torch.addmm(wide, wide, core, beta=self._clamped_scale(), alpha=-1).to(inside.dtype)
 
     def _moments(self) -> tuple[float, float]:
         scale, outside = self._complement_scale(), self.dim - self._rank

@@ -59,28 +59,19 @@ class PreconditionedLayer:
     ) -> None:
         """Update P, then [dW, db] ← ([dW, db] + weight_decay [W, b]) P, in place in the gradients."""
         assert self.weight.grad is not None
-        bias_gradient = None if self.bias is None else self.bias.grad
-        gradient = joined(self.weight.grad, bias_gradient)
+        gradient, bias_gradient = self.weight.grad, None if self.bias is None else self.bias.grad
         if weight_decay:
-            gradient = gradient.add(joined(self.weight, self.bias), alpha=weight_decay)
-        weights = self.weight.grad.flatten(1).shape[1]
-        size = len(gradient) // len(self.inverse_correlations)  # outputs of a group
+            gradient.add_(self.weight, alpha=weight_decay)
+            if self.bias is not None and bias_gradient is not None:
+                bias_gradient.add_(self.bias, alpha=weight_decay)
+        rows = gradient.flatten(1)  # the gradient itself, where its memory is in this order
+        size = len(rows) // len(self.inverse_correlations)  # outputs of a group
         for index, P in enumerate(self.inverse_correlations):
             P.update(inputs[:, index], one_step=True)
             outputs = slice(index * size, (index + 1) * size)
-            part = P.apply(gradient[outputs])
-            self.weight.grad[outputs] = part[:, :weights].view(-1, *self.weight.shape[1:])
-            if bias_gradient is not None:
-                bias_gradient[outputs] = part[:, -1]
-
-
-def joined(
-    weight: Tensor,  # (q, ...)
-    bias: Tensor | None,  # (q,)
-) -> Tensor:
-    """[W, b] as (q, p) or (q, p + 1)."""
-    flat = weight.flatten(1)
-    return flat if bias is None else torch.cat((flat, bias[:, None]), dim=1)
+            P.apply_(rows[outputs], None if bias_gradient is None else bias_gradient[outputs])
+        if rows.data_ptr() != gradient.data_ptr():
+            gradient.copy_(rows.view_as(gradient))
 
 
 class RLSSGD(Optimizer):
@@ -310,6 +301,7 @@ def sgd_step_(
         if "momentum_buffer" not in state:
             state["momentum_buffer"] = direction.clone()
         else:
-            state["momentum_buffer"].mul_(momentum).add_(direction)
+            velocity = state["momentum_buffer"]
+            torch.add(direction, velocity, alpha=momentum, out=velocity)  # one pass over memory
         direction = state["momentum_buffer"]
     parameter.add_(direction, alpha=-lr)

@@ -76,7 +76,8 @@ def make_forms(args: argparse.Namespace, device: torch.device) -> list[Form]:
     nets = dict(zip(("fast", "plain"), both_forms(params.net, str(device), args.network_dtype), strict=True))
     forms = []
     for name in args.forms:
-        made = tracker.create_tracker(params.replace(net=nets[name]))
+        resize = "torch" if name == "plain" else params.patch_resize
+        made = tracker.create_tracker(params.replace(net=nets[name], patch_resize=resize))
         made.seed(0)
         forms.append(Form(name, made, StageClock(device)))
     return forms

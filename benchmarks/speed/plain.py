@@ -1,8 +1,8 @@
 """The yardstick: the same tracker in straightforward eager PyTorch.
 
 Batch norms apart from their convolutions, channels before rows, the gradient of the predicted IoU by autograd, the
-target filter by convolution routines, whole images converted to float, samples copied out of their memory, no CUDA
-graphs.
+target filter by convolution routines, whole images converted to float, crops resized by torch, samples copied out
+of their memory, no CUDA graphs.
 """
 
 from __future__ import annotations
@@ -59,7 +59,7 @@ def _fast(network: Any, device: str, dtype: str) -> nn.Module:
     return fuse_convolutions(inference) if device == "cpu" else inference.to(device)
 
 
-def take(image: Image, geometry: CropGeometry) -> Array:
+def take(image: Image, geometry: CropGeometry, dtype: object = None) -> Array:
     """A crop of the image once the whole of it is float, with the edge repeated."""
     whole = image.astype(np.float32)
     rows, columns = (

@@ -137,9 +137,14 @@ def _as_device(device: torch.device | str) -> torch.device:
 
 
 @functools.cache  # never emptied: CUDA graphs read it
-def _normalization(mean: tuple[float, ...], std: tuple[float, ...], device: Any, dtype: Any) -> tuple[Tensor, Tensor]:
+def _normalization(
+    mean: tuple[float, ...], std: tuple[float, ...], device: Any, dtype: Any
+) -> tuple[Tensor, Tensor] | tuple[float, float]:
+    """Factor and offset of the channels; plain numbers, which are quicker to apply, where all have the same."""
     import torch
 
+    if len(set(mean)) == len(set(std)) == 1:
+        return 1 / (255 * std[0]), -mean[0] / std[0]
     mean_, std_ = (
         torch.tensor(values, device=device, dtype=torch.float64).reshape(1, 3, 1, 1) for values in (mean, std)
     )

@@ -84,11 +84,12 @@ def sample_patch(
     coordinates of torch, which the published networks were evaluated with, have the rounding of float32.
     """
     geometry = crop_geometry(np.array(image.shape[:2]), pos, sample_sz, output_sz, border_mode, max_scale_change)
-    pixels, device = _take(image, geometry), torch.device(device)
+    device = torch.device(device)
     if resize == "opencv" and device.type == "cpu" and output_sz is not None:
-        resized = cv2.resize(pixels.astype(np.float32), output_sz[::-1], interpolation=cv2.INTER_LINEAR)
+        pixels = _take(image, geometry, np.float32)
+        resized = cv2.resize(pixels, output_sz[::-1], interpolation=cv2.INTER_LINEAR)
         return torch.from_numpy(resized).permute(2, 0, 1)[None], geometry.coords
-    patch = upload(torch.from_numpy(pixels), device).permute(2, 0, 1)[None].float()
+    patch = upload(torch.from_numpy(_take(image, geometry)), device).permute(2, 0, 1)[None].float()
     if output_sz is not None and patch.shape[-2:] != output_sz:
         patch = F.interpolate(patch, output_sz, mode="bilinear", align_corners=False)
     return patch, geometry.coords
@@ -101,18 +102,18 @@ def upload(values: Tensor, device: torch.device) -> Tensor:
     return values.pin_memory().to(device, non_blocking=True)
 
 
-def _take(image: Array, geometry: CropGeometry) -> Array:
+def _take(image: Array, geometry: CropGeometry, dtype: type[np.generic] = np.uint8) -> Array:
     step, (y1, x1), (y2, x2) = geometry.step, geometry.top_left, geometry.bottom_right
     subsampled = image[geometry.offset[0] :: step, geometry.offset[1] :: step]  # its last samples are repeated
     height, width = subsampled.shape[:2]
     inside = subsampled[max(y1, 0) : max(y2, 0), max(x1, 0) : max(x2, 0)]
     top, bottom, left, right = (int(max(extent, 0)) for extent in (-y1, y2 - height, -x1, x2 - width))
     if not (top or bottom or left or right):
-        return np.ascontiguousarray(inside)
+        return np.ascontiguousarray(inside, dtype)
     if inside.size:
-        return cv2.copyMakeBorder(np.ascontiguousarray(inside), top, bottom, left, right, cv2.BORDER_REPLICATE)
+        return cv2.copyMakeBorder(np.ascontiguousarray(inside, dtype), top, bottom, left, right, cv2.BORDER_REPLICATE)
     rows, columns = (np.clip(np.arange(low, high), 0, n - 1) for low, high, n in ((y1, y2, height), (x1, x2, width)))
-    return np.take(np.take(subsampled, rows, axis=0), columns, axis=1)
+    return np.take(np.take(subsampled, rows, axis=0), columns, axis=1).astype(dtype)
 
 
 def sample_position(coords: Array) -> Array:  # (4,) -> (2,) y, x

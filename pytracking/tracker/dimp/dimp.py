@@ -163,7 +163,8 @@ class DiMP(LockstepTracker):
             patches.append(patch)
             positions.append(sample_position(coords))
             scales.append(sample_scale(coords, self.crop_sz))
-        return torch.cat(patches), CropArea(np.stack(positions), np.array(scales), factors)
+        crops = patches[0] if len(patches) == 1 else torch.cat(patches)
+        return crops, CropArea(np.stack(positions), np.array(scales), factors)
 
     def _search_center(self) -> Array:
         """The position, moved by half a cell where the center of the score map lies between two cells."""
