@@ -389,6 +389,34 @@ def test_bad_inputs_leave_p_alone(form: str, x: Tensor, error: type[Exception], 
 
 
 @forms
+@pytest.mark.parametrize("dtype", PRECISIONS)
+@pytest.mark.parametrize("count", [0, 12])
+def test_apply_in_place(form: str, dtype: torch.dtype, count: int) -> None:
+    P = fed(make(form, 30, dtype=dtype), drifting(12, 30)[:count])
+    # The sums of 30 products are taken in another order, and the dense form in half precision has no more digits.
+    eps = torch.finfo(dtype if form == "dense" else torch.promote_types(dtype, torch.float32)).eps
+    for kind in (torch.float32, torch.float64):
+        g = torch.randn(5, 30, dtype=kind)
+        near = {"rtol": 0, "atol": 30 * max(eps, torch.finfo(kind).eps) * P.scale * float(g.abs().max())}
+        whole, weight, bias = g.clone(), g[:, :-1].clone(), g[:, -1].clone()
+        P.apply_(whole)
+        P.apply_(weight, bias)
+        torch.testing.assert_close(whole, P.apply(g), **near)
+        torch.testing.assert_close(torch.cat((weight, bias[:, None]), dim=1), P.apply(g), **near)
+
+
+@forms
+def test_bad_gradients_are_refused_in_place(form: str) -> None:
+    P = make(form, 4)
+    with pytest.raises(ValueError, match=r"expected weight as \(q, dim\)"):
+        P.apply_(torch.zeros(2, 3))
+    with pytest.raises(ValueError, match=r"expected weight as \(q, dim - 1\)"):
+        P.apply_(torch.zeros(2, 4), torch.zeros(2))
+    with pytest.raises(ValueError, match="Device mismatch: expected bias"):
+        P.apply_(torch.zeros(2, 3), torch.zeros(2, device="meta"))
+
+
+@forms
 def test_bad_gradients_are_refused(form: str) -> None:
     P = make(form, 4)
     with pytest.raises(ValueError, match=r"expected g as \(\.\.\., dim\) with dim = 4, got \(4, 3\)"):

@@ -473,3 +473,19 @@ def test_groups_choose_form_rank_and_block() -> None:
     assert isinstance(second, LowRankInverseCorrelation)
     assert second.rank <= 2
     assert (first.num_updates, second.num_updates) == (4, 64)
+
+
+@pytest.mark.parametrize("groups", [1, 2])
+def test_memory_layout_of_the_weights_does_not_matter(groups: int) -> None:
+    images = torch.randn(3, 4, 6, 5, dtype=torch.float64)
+    conv = nn.Conv2d(4, 6, 3, groups=groups).double()
+    other = copy.deepcopy(conv).to(memory_format=torch.channels_last)
+    for module in (conv, other):
+        optimizer = RLSSGD(module, lr=0.1, delta=0.5, momentum=0.9, weight_decay=0.01, weight_decay_mode="paper")
+        for _ in range(3):
+            optimizer.zero_grad()
+            module(images).square().mean().backward()
+            optimizer.step()
+    assert not other.weight.grad.is_contiguous()
+    torch.testing.assert_close(other.weight, conv.weight, rtol=0, atol=1e-12, check_stride=False)
+    torch.testing.assert_close(other.bias, conv.bias, rtol=0, atol=1e-12)
