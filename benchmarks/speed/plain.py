@@ -34,14 +34,14 @@ from pytracking.utils.types import Array, Image
 def both_forms(net: NetWithBackbone, device: str, dtype: str) -> tuple[NetWithBackbone, NetWithBackbone]:
     """The wrapper with the fast network loaded, and one with the plain network of the same weights."""
     from ltr.admin.loading import build_network, load_network
-    from pytracking.features.net_wrappers import _find_network
+    from ltr.admin.network_files import find_network
 
     kwargs = dict(net.net_kwargs)
     if net.net_path is None:
         torch.manual_seed(0)
         network: Any = build_network(str(net.architecture), **kwargs)
     else:
-        network, _ = load_network(_find_network(net.net_path), **kwargs)
+        network, _ = load_network(find_network(net.net_path), **kwargs)
     network = network.eval().requires_grad_(False)
     fast, plain = copy.copy(net), copy.copy(net)
     fast.net = _fast(network, device, dtype)

@@ -6,6 +6,8 @@ import functools
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ltr.admin.network_files import find_network
+
 if TYPE_CHECKING:
     import torch
     from torch import Tensor, nn
@@ -56,7 +58,7 @@ class NetWithBackbone:
             return None
         from ltr.admin.checkpoint import file_sha256
 
-        return file_sha256(_find_network(self.net_path))
+        return file_sha256(find_network(self.net_path))
 
     def initialize(self, device: torch.device | str, dtype: str = "float32") -> None:
         """Load the network onto a device, in evaluation mode and without gradients to its parameters.
@@ -67,7 +69,7 @@ class NetWithBackbone:
         wanted = (str(_as_device(device)), dtype)
         if self.net is None or self._loaded not in (None, wanted):  # None: a network that the caller put in place
             kwargs = tuple(sorted(self.net_kwargs.items()))
-            path = None if self.net_path is None else str(_find_network(self.net_path))
+            path = None if self.net_path is None else str(find_network(self.net_path))
             self.net = _load(path, self.architecture, kwargs, *wanted)
             self._loaded = wanted
 
@@ -108,23 +110,6 @@ def _load(
     if device == "cpu":
         return fuse_convolutions(inference)
     return inference.to(device)
-
-
-def _find_network(net_path: str) -> Path:
-    """File of a network, looked for in the folders of `network_path` and the package unless the path is absolute."""
-    from ltr.admin.checkpoint import conversion_of
-    from ltr.weights import FOLDER
-    from pytracking.evaluation.environment import env_settings
-
-    path = Path(net_path).expanduser()
-    folders = env_settings().network_path
-    candidates = [Path(folder) / path for folder in ([folders] if isinstance(folders, (str, Path)) else folders)]
-    candidates.append(FOLDER / path)
-    if path.is_absolute():
-        candidates = [path]
-    # Where none exists the loader reports the first one, with where to get the file.
-    exists = (c for c in candidates if c.is_file() or conversion_of(c).is_file())
-    return next(exists, candidates[0])
 
 
 def _as_device(device: torch.device | str) -> torch.device:

@@ -11,6 +11,7 @@ from ltr.admin.checkpoint import read_checkpoint
 from ltr.admin.environment import env_settings
 from ltr.admin.errors import InputError
 from ltr.admin.loading import build_network
+from ltr.admin.network_files import find_network
 from ltr.data.collate import join_domains
 from ltr.data.mdnet_sampling import MDNetOptions, MDNetSampler
 from ltr.dataset.registry import load_dataset
@@ -65,7 +66,7 @@ def build_task(options: MDNetTrainingOptions, architecture: str, **settings: Any
     settings = {**settings, "num_branches": sampler.num_domains}
     net = _build(architecture, settings).initialize_fully_connected_()
     if options.start_from is not None:
-        start_from(net, find_network(options.start_from))
+        start_from(net, existing_network(options.start_from))
     actor = MDNetActor(
         net,
         embedding_weight=options.embedding_weight,
@@ -89,16 +90,16 @@ def build_task(options: MDNetTrainingOptions, architecture: str, **settings: Any
     )
 
 
-def find_network(name: str) -> Path:
-    """File by its path, or by its name in one of the folders of the setting network_path. Raises InputError."""
-    folders = env_settings().network_path
-    for path in (Path(name).expanduser(), *(folder / name for folder in folders)):
-        if path.is_file():
-            return path
-    raise InputError(
-        f"no file {name}, and none of that name in {', '.join(map(str, folders))}\n"
-        "  put it there, or start from random weights: start_from=none"
-    )
+def existing_network(name: str) -> Path:
+    """File by its path, or as `find_network` finds it. Raises InputError."""
+    here = Path(name).expanduser()
+    path = here if here.is_file() else find_network(name)
+    if not path.is_file():
+        raise InputError(
+            f"no file {name}, and none of that name in {', '.join(map(str, env_settings().network_path))}\n"
+            "  put it there, or start from random weights: start_from=none"
+        )
+    return path
 
 
 def start_from(net: RoIFeatureNet, path: Path) -> None:
