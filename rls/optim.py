@@ -70,8 +70,8 @@ class PreconditionedLayer:
             P.update(inputs[:, index], one_step=True)
             outputs = slice(index * size, (index + 1) * size)
             P.apply_(rows[outputs], None if bias_gradient is None else bias_gradient[outputs])
-        if rows.data_ptr() != gradient.data_ptr():
-            gradient.copy_(rows.view_as(gradient))
+        if not gradient.is_contiguous():
+            gradient.copy_(rows.reshape(gradient.shape))
 
 
 class RLSSGD(Optimizer):

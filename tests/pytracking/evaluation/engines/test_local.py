@@ -134,9 +134,10 @@ def _is_alive(pid: int) -> bool:
 
 def test_two_runs_at_once_share_the_work(tmp_path):
     expected = undisturbed(tmp_path)
+    parts = driver.parts(tmp_path)  # writes the images, which the other process is going to read
     other = start_driver(tmp_path, workers=0)
     read_until(other, r"s0: 25 frames")
-    summary, text = run(driver.parts(tmp_path), SerialEngine())
+    summary, text = run(parts, SerialEngine())
     output = other.communicate(timeout=60)[0]
     assert other.returncode == summary.exit_status == 0, output
     theirs = 1 + len(re.findall(r"s\d: 25 frames", output))
