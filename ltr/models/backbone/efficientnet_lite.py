@@ -11,6 +11,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ltr.models.backbone.base import Backbone
+from ltr.models.layers.fused_convolution import FusedConv2d
 
 
 class _Stage(NamedTuple):
@@ -98,6 +99,28 @@ class InvertedResidual(nn.Module):
         y = self._act1(self._bn1(self._depthwise_conv(y)))
         y = self._bn2(self._project_conv(y))
         return y.add_(x) if self.skips else y
+
+    def fused(self) -> nn.Module:
+        """The block for inference, once its batch norms are folded and its kernels reversed."""
+        return FusedInvertedResidual(self) if self._depthwise_conv.is_plain else self
+
+
+class FusedInvertedResidual(nn.Module):
+    """Inverted residual of fused convolutions; the projection is added to the block's input, in its memory."""
+
+    def __init__(self, block: InvertedResidual) -> None:
+        super().__init__()
+        before = [block._expand_conv, block._depthwise_conv] if block.expands else [block._depthwise_conv]
+        self.before = nn.ModuleList([FusedConv2d(conv, nn.ReLU6) for conv in before])
+        self.project = FusedConv2d(block._project_conv)
+        self.skips = block.skips
+
+    def forward(self, x: Tensor) -> Tensor:
+        y = x
+        for conv in self.before:
+            y = conv(y)
+        result: Tensor = self.project(y, x if self.skips else None)
+        return result
 
 
 class EfficientNetLite0(Backbone):

@@ -63,8 +63,8 @@ class FusedConv2d(nn.Module):
     def forward(self, x: Tensor, skip: Tensor | None = None) -> Tensor:  # (N, C, H, W), (N, K, H', W')
         if self.suits_winograd:
             return self._winograd(x, skip)
-        if self.columns is not None and skip is None:
-            return self._product(x, self.columns)
+        if self.columns is not None:
+            return self._product(x, self.columns, skip)
         if self.packed is None:
             # Without the size of the map the layout is a guess, and a strided 1x1 convolution up to 12 times slower.
             size = [1, *x.shape[1:]]
@@ -79,11 +79,15 @@ class FusedConv2d(nn.Module):
         result = add(skip, x, self.packed, self.bias, *self.geometry, "add", 1.0, unary, [], None)
         return F.relu6(result, inplace=True) if self.activation is nn.ReLU6 else result
 
-    def _product(self, x: Tensor, columns: Tensor) -> Tensor:
+    def _product(self, x: Tensor, columns: Tensor, skip: Tensor | None) -> Tensor:
         """The convolution as a product of pixels and weights, without a copy where x has its channels last."""
         assert self.bias is not None
         pixels = x.permute(0, 2, 3, 1)
-        result = torch.addmm(self.bias, pixels.reshape(-1, x.shape[1]), columns)
+        rows = pixels.reshape(-1, x.shape[1])
+        if skip is None:
+            result = torch.addmm(self.bias, rows, columns)
+        else:
+            result = skip.permute(0, 2, 3, 1).reshape(-1, len(self.bias)).add_(self.bias).addmm_(rows, columns)
         return result.view(*pixels.shape[:3], len(self.bias)).permute(0, 3, 1, 2)
 
     def _winograd(self, x: Tensor, skip: Tensor | None) -> Tensor:
