@@ -59,7 +59,7 @@ def _fast(network: Any, device: str, dtype: str) -> nn.Module:
     return fuse_convolutions(inference) if device == "cpu" else inference.to(device)
 
 
-def take(image: Image, geometry: CropGeometry, dtype: object = None) -> Array:
+def take(image: Image, geometry: CropGeometry) -> Array:
     """A crop of the image once the whole of it is float, with the edge repeated."""
     whole = image.astype(np.float32)
     rows, columns = (

@@ -82,7 +82,7 @@ class NetWithBackbone:
         scale, offset = _normalization(
             self.mean or tuple(self.net.image_mean), self.std or tuple(self.net.image_std), images.device, images.dtype
         )
-        return images * scale + offset
+        return (images * scale).add_(offset)
 
     def __getattr__(self, name: str) -> Any:
         net = self.__dict__.get("net")

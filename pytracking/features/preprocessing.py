@@ -86,7 +86,7 @@ def sample_patch(
     geometry = crop_geometry(np.array(image.shape[:2]), pos, sample_sz, output_sz, border_mode, max_scale_change)
     device = torch.device(device)
     if resize == "opencv" and device.type == "cpu" and output_sz is not None:
-        pixels = _take(image, geometry, np.float32)
+        pixels = torch.from_numpy(_take(image, geometry)).float().numpy()  # several times faster than numpy's astype
         resized = cv2.resize(pixels, output_sz[::-1], interpolation=cv2.INTER_LINEAR)
         return torch.from_numpy(resized).permute(2, 0, 1)[None], geometry.coords
     patch = upload(torch.from_numpy(_take(image, geometry)), device).permute(2, 0, 1)[None].float()
@@ -102,18 +102,18 @@ def upload(values: Tensor, device: torch.device) -> Tensor:
     return values.pin_memory().to(device, non_blocking=True)
 
 
-def _take(image: Array, geometry: CropGeometry, dtype: type[np.generic] = np.uint8) -> Array:
+def _take(image: Array, geometry: CropGeometry) -> Array:
     step, (y1, x1), (y2, x2) = geometry.step, geometry.top_left, geometry.bottom_right
     subsampled = image[geometry.offset[0] :: step, geometry.offset[1] :: step]  # its last samples are repeated
     height, width = subsampled.shape[:2]
     inside = subsampled[max(y1, 0) : max(y2, 0), max(x1, 0) : max(x2, 0)]
     top, bottom, left, right = (int(max(extent, 0)) for extent in (-y1, y2 - height, -x1, x2 - width))
     if not (top or bottom or left or right):
-        return np.ascontiguousarray(inside, dtype)
+        return np.ascontiguousarray(inside)
     if inside.size:
-        return cv2.copyMakeBorder(np.ascontiguousarray(inside, dtype), top, bottom, left, right, cv2.BORDER_REPLICATE)
+        return cv2.copyMakeBorder(np.ascontiguousarray(inside), top, bottom, left, right, cv2.BORDER_REPLICATE)
     rows, columns = (np.clip(np.arange(low, high), 0, n - 1) for low, high, n in ((y1, y2, height), (x1, x2, width)))
-    return np.take(np.take(subsampled, rows, axis=0), columns, axis=1).astype(dtype)
+    return np.take(np.take(subsampled, rows, axis=0), columns, axis=1)
 
 
 def sample_position(coords: Array) -> Array:  # (4,) -> (2,) y, x
