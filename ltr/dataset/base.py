@@ -59,6 +59,18 @@ class FileTrackDataset(TrackDataset):
         return [images[frame] for frame in frames]
 
 
+class FolderTrackDataset(FileTrackDataset):
+    """Tracks that have a folder each."""
+
+    folders: list[Path]
+
+    def __len__(self) -> int:
+        return len(self.folders)
+
+    def track_name(self, index: int) -> str:
+        return f"{self.name}/{self.folders[index].name}"
+
+
 def valid_boxes(boxes: Array, smallest: float = 0.0) -> Array:  # (n, 4) -> (n,) bool
     """Whether all four numbers are finite and both sides are longer than `smallest`."""
     finite = np.isfinite(boxes).all(axis=1)

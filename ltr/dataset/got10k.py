@@ -12,14 +12,14 @@ from pathlib import Path
 
 from ltr.admin.errors import InputError, unknown_name
 from ltr.dataset.annotations import check_rows, read_boxes, read_flags, read_lines, read_table
-from ltr.dataset.base import FileTrackDataset, Track, valid_boxes
+from ltr.dataset.base import FolderTrackDataset, Track, valid_boxes
 from ltr.dataset.roots import data_root, load_table, present_folders
 
 LAYOUT = "train/GOT-10k_Train_000001/ with 00000001.jpg, groundtruth.txt, absence.label, cover.label, meta_info.ini"
 SPLITS = ("train", "val", "vottrain", "votval", "train_full", "official_val")
 
 
-class Got10kTracks(FileTrackDataset):
+class Got10kTracks(FolderTrackDataset):
     """One part; boxes of the files are used as they are.
 
     The target counts as visible where it is not absent and its cover is above 0.
@@ -33,12 +33,6 @@ class Got10kTracks(FileTrackDataset):
         inner = folder / part if (folder / part).is_dir() else folder
         names = [f"GOT-10k_{part.capitalize()}_{number:06d}" for number in split_numbers(split)]
         self.folders = present_folders(self.name, inner, names, LAYOUT)
-
-    def __len__(self) -> int:
-        return len(self.folders)
-
-    def track_name(self, index: int) -> str:
-        return f"{self.name}/{self.folders[index].name}"
 
     def track(self, index: int) -> Track:
         folder = self.folders[index]

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 
 from ltr.dataset.annotations import check_rows, read_boxes, read_flags
-from ltr.dataset.base import FileTrackDataset, Track, valid_boxes
+from ltr.dataset.base import FolderTrackDataset, Track, valid_boxes
 from ltr.dataset.roots import data_root, load_table, present_folders
 
 LAYOUT = (
@@ -14,7 +14,7 @@ LAYOUT = (
 )
 
 
-class LasotTracks(FileTrackDataset):
+class LasotTracks(FolderTrackDataset):
     """The sequences of protocol II's training split that are there; boxes of the files count pixels from 1.
 
     The target counts as visible where it is neither fully occluded nor out of view.
@@ -29,12 +29,6 @@ class LasotTracks(FileTrackDataset):
         by_class = any((folder / name.rsplit("-", 1)[0]).is_dir() for name in names)
         paths = [f"{name.rsplit('-', 1)[0]}/{name}" if by_class else name for name in names]
         self.folders = present_folders(self.name, folder, paths, LAYOUT)
-
-    def __len__(self) -> int:
-        return len(self.folders)
-
-    def track_name(self, index: int) -> str:
-        return f"{self.name}/{self.folders[index].name}"
 
     def track(self, index: int) -> Track:
         folder = self.folders[index]

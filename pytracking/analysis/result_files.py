@@ -13,7 +13,7 @@ from typing import Protocol
 
 import numpy as np
 
-from pytracking.evaluation.annotations import read_boxes, read_table
+from ltr.dataset.annotations import read_boxes, read_table
 from pytracking.utils.errors import InputError
 from pytracking.utils.types import Array
 

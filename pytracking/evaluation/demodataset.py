@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from pytracking.evaluation.annotations import read_boxes
+from ltr.dataset.annotations import read_boxes
 from pytracking.evaluation.data import BaseDataset, Sequence, SequenceList
 from pytracking.evaluation.environment import config_file, env_settings
 from pytracking.utils.errors import InputError

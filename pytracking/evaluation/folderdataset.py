@@ -4,9 +4,9 @@ import re
 from functools import partial
 from pathlib import Path
 
-from pytracking.evaluation.annotations import polygons_to_boxes, read_lines, read_polygons, read_table
+from ltr.dataset.annotations import polygons_to_boxes, read_lines, read_polygons, read_table
+from ltr.dataset.frame_files import first_existing, images_in
 from pytracking.evaluation.data import BaseDataset, Sequence, SequenceList
-from pytracking.evaluation.frame_files import first_existing, images_in
 from pytracking.utils.errors import InputError
 from pytracking.utils.types import Array
 

@@ -12,9 +12,9 @@ from typing import ClassVar
 
 import numpy as np
 
-from pytracking.evaluation.annotations import check_rows, read_boxes, read_flags, read_table
+from ltr.dataset.annotations import check_rows, read_boxes, read_flags, read_table
+from ltr.dataset.frame_files import annotated_frames, first_existing, listed_frames
 from pytracking.evaluation.data import BaseDataset, Sequence, SequenceList
-from pytracking.evaluation.frame_files import annotated_frames, first_existing, listed_frames
 from pytracking.utils.types import Array
 
 

@@ -14,9 +14,9 @@ from typing import Any
 
 import numpy as np
 
-from pytracking.evaluation.annotations import corners_to_boxes, parse_table, read_boxes, read_lines
+from ltr.dataset.annotations import corners_to_boxes, parse_table, read_boxes, read_lines
+from ltr.dataset.frame_files import images_in, listed_frames, numbered_frames
 from pytracking.evaluation.data import BaseDataset, Sequence, SequenceList
-from pytracking.evaluation.frame_files import images_in, listed_frames, numbered_frames
 from pytracking.evaluation.tabledataset import load_table
 from pytracking.utils.errors import InputError
 from pytracking.utils.types import Array

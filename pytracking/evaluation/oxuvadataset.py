@@ -15,9 +15,9 @@ from typing import ClassVar
 
 import numpy as np
 
-from pytracking.evaluation.annotations import read_lines
+from ltr.dataset.annotations import read_lines
+from ltr.dataset.frame_files import numbered_frames
 from pytracking.evaluation.data import BaseDataset, Sequence, SequenceList
-from pytracking.evaluation.frame_files import numbered_frames
 from pytracking.utils.errors import InputError
 from pytracking.utils.image import read_image
 from pytracking.utils.types import Array

@@ -28,7 +28,7 @@ import numpy as np
 
 from ltr.admin.claims import claim, is_held
 from ltr.admin.provenance import check_device, describe_environment
-from pytracking.evaluation.annotations import read_boxes, read_table
+from ltr.dataset.annotations import read_boxes, read_table
 from pytracking.evaluation.data import Sequence
 from pytracking.evaluation.environment import config_file
 from pytracking.evaluation.tracker import Output, Tracker, network_files

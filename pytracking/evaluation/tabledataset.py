@@ -7,9 +7,9 @@ from importlib import resources
 from pathlib import Path
 from typing import Any, ClassVar
 
-from pytracking.evaluation.annotations import check_rows, read_boxes
+from ltr.dataset.annotations import check_rows, read_boxes
+from ltr.dataset.frame_files import first_existing, numbered_frames
 from pytracking.evaluation.data import BaseDataset, Sequence, SequenceList
-from pytracking.evaluation.frame_files import first_existing, numbered_frames
 from pytracking.utils.types import Array
 
 

@@ -10,9 +10,9 @@ from typing import ClassVar
 
 import numpy as np
 
-from pytracking.evaluation.annotations import read_table
+from ltr.dataset.annotations import read_table
+from ltr.dataset.frame_files import annotated_frames
 from pytracking.evaluation.data import BaseDataset, Sequence, SequenceList
-from pytracking.evaluation.frame_files import annotated_frames
 from pytracking.evaluation.tabledataset import load_table
 from pytracking.utils.errors import InputError
 from pytracking.utils.types import Array

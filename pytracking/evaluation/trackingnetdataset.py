@@ -3,9 +3,9 @@
 from functools import partial
 from pathlib import Path
 
-from pytracking.evaluation.annotations import read_boxes
+from ltr.dataset.annotations import read_boxes
+from ltr.dataset.frame_files import listed_frames
 from pytracking.evaluation.data import BaseDataset, Sequence, SequenceList
-from pytracking.evaluation.frame_files import listed_frames
 from pytracking.utils.errors import InputError
 from pytracking.utils.types import Array
 

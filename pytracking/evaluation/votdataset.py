@@ -9,9 +9,9 @@ from functools import partial
 from pathlib import Path
 from typing import ClassVar
 
-from pytracking.evaluation.annotations import polygons_to_boxes, read_polygons
+from ltr.dataset.annotations import polygons_to_boxes, read_polygons
+from ltr.dataset.frame_files import annotated_frames
 from pytracking.evaluation.data import BaseDataset, Sequence, SequenceList
-from pytracking.evaluation.frame_files import annotated_frames
 from pytracking.evaluation.tabledataset import load_table
 from pytracking.utils.types import Array
 

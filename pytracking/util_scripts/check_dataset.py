@@ -116,7 +116,7 @@ def _check_annotation(sequence: Sequence) -> None:
 
 
 def _check_unused_images(dataset: BaseDataset, sequence: Sequence) -> None:
-    from pytracking.evaluation.frame_files import images_in
+    from ltr.dataset.frame_files import images_in
 
     if not dataset.uses_all_images:
         return

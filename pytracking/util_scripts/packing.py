@@ -19,7 +19,7 @@ from typing import Any
 
 import numpy as np
 
-from pytracking.evaluation.annotations import read_table
+from ltr.dataset.annotations import read_table
 from pytracking.evaluation.environment import config_file, env_settings
 from pytracking.evaluation.results import result_file
 from pytracking.evaluation.tracker import Tracker

@@ -17,8 +17,8 @@ from typing import Any, Protocol
 
 import numpy as np
 
+from ltr.dataset.frame_files import IMAGE_SUFFIXES, images_in
 from pytracking.evaluation.folderdataset import natural_order
-from pytracking.evaluation.frame_files import IMAGE_SUFFIXES, images_in
 from pytracking.utils.errors import InputError
 from pytracking.utils.image import read_image
 from pytracking.utils.types import Image

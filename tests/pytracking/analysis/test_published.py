@@ -7,12 +7,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from ltr.dataset.annotations import read_boxes, read_flags
 from pytracking.analysis.evaluation import TrackerScores, evaluate
 from pytracking.analysis.oxuva import oxuva_scores, read_assessment
 from pytracking.analysis.result_files import RawResults
 from pytracking.analysis.scoring import ScoringOptions
 from pytracking.evaluation import Sequence
-from pytracking.evaluation.annotations import read_boxes, read_flags
 from tests.shared_data import shared_path
 
 OTB_TRACKERS = ("ATOM", "CFNet", "DaSiamRPN", "Ocean", "Ocean-online", "SiamFC", "SiamRPN")

@@ -12,8 +12,8 @@ import cv2
 import numpy as np
 import pytest
 
+from ltr.dataset.annotations import read_boxes
 from pytracking.evaluation import Sequence, Tracker
-from pytracking.evaluation.annotations import read_boxes
 from pytracking.evaluation.results import load_result
 from pytracking.utils.drawing import LOST
 from pytracking.utils.errors import InputError

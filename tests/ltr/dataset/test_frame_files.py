@@ -1,6 +1,6 @@
 import pytest
 
-from pytracking.evaluation.frame_files import images_in, listed_frames, numbered_frames
+from ltr.dataset.frame_files import images_in, listed_frames, numbered_frames
 from pytracking.utils.errors import InputError
 from tests.pytracking.evaluation.layouts import write_images
 

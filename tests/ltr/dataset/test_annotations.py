@@ -5,7 +5,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from pytracking.evaluation.annotations import (
+from ltr.dataset.annotations import (
     boxes_to_polygons,
     corners_to_boxes,
     polygons_to_boxes,
