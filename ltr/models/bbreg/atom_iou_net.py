@@ -6,7 +6,8 @@ from typing import Self
 import torch
 from torch import Tensor, nn
 
-from ltr.models.bbreg.iou_gradient import IoUGradient, LocalIoU
+from ltr.models.bbreg.iou_gradient import IoUGradient
+from ltr.models.bbreg.local_iou import LocalIoU
 from ltr.models.layers.blocks import LinearBlock, conv_block
 from ltr.models.layers.prroi_pool import PrRoIPool2D, boxes_to_rois
 

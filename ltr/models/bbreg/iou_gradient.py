@@ -7,39 +7,51 @@ small matrix per axis, box and layer. Shapes: B images, n boxes of each, b bins 
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, Self
 
+import numpy as np
 import torch
 import torch.nn.functional as F
+from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_linear_bn_eval
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
 
     from ltr.models.bbreg.atom_iou_net import AtomIoUNet
     from ltr.models.layers.blocks import LinearBlock
 
 
-MARGIN = 1  # cells by which boxes may leave those that they first touch
-REACH = 2  # cells that a feature of the test branch sees on each side of its own
-MULTIPLE = 2  # of the sides of a part, which is what the convolutions' tiles divide
-
-
-class _Span(NamedTuple):
+class Span(NamedTuple):
     """Cells of one axis of a map."""
 
     start: int
     stop: int
 
-    def within(self, other: _Span) -> bool:
+    def within(self, other: Span) -> bool:
         return other.start <= self.start and self.stop <= other.stop
 
 
-_Spans = list[tuple[_Span, _Span]]  # rows and columns, by layer
+Spans = list[tuple[Span, Span]]  # rows and columns, by layer
 
 
-class _Part(NamedTuple):
+class Reach(NamedTuple):
+    """Least and greatest coordinate that every edge has in any box, (2, E) on the axes (y, x)."""
+
+    low: NDArray[np.float64]
+    high: NDArray[np.float64]
+
+    @classmethod
+    def of(cls, edges: Tensor) -> Self | None:  # (B, n, 2, E)
+        """None for tensors on a device, which would have to be waited for, and where something is not a number."""
+        if edges.device.type != "cpu":
+            return None
+        low, high = (ends.numpy() for ends in edges.flatten(0, 1).aminmax(dim=0))
+        return cls(low, high) if np.isfinite(low).all() and np.isfinite(high).all() else None
+
+
+class Part(NamedTuple):
     """Part of a map whose channels are multiplied by the modulation vector."""
 
     values: Tensor  # (B, H, W, C)
@@ -52,7 +64,7 @@ class _Windows(NamedTuple):
     starts: list[tuple[int, int]]  # first row and column, by layer
     length: int
 
-    def of(self, layer: int, part: _Part, axis: int) -> slice:
+    def of(self, layer: int, part: Part, axis: int) -> slice:
         start = self.starts[layer][axis] - part.start[axis]
         return slice(start, min(start + self.length, part.values.shape[1 + axis]))
 
@@ -79,16 +91,19 @@ class IoUGradient(nn.Module):
         pools = (net.prroi_pool3t, net.prroi_pool4t)
         self.bins = [pool.output_size[0] for pool in pools]
         self.starts = [0, self.bins[0] + 1]  # first edge of each layer
+        # The edges below and above every bin, (K, 2).
+        lower = np.concatenate([start + np.arange(bins) for start, bins in zip(self.starts, self.bins, strict=True)])
+        self.ends = np.stack((lower, lower + 1), axis=1)
         self.hidden = [len(block.linear.weight) for block in _blocks(net)]
         self._keep("edge_map", torch.cat([_edges(pool.spatial_scale, pool.output_size[0]) for pool in pools], dim=2))
         last = torch.cat((net.iou_predictor.weight[0], net.iou_predictor.bias))
         self._keep("last", last.detach()[None])  # (1, F + 1)
         for layer, (block, bins) in enumerate(zip(_blocks(net), self.bins, strict=True)):
             linear = _folded(block)
-            # The pooled channels come last here, in the order of memory, and first in the network's weights.
-            weight = linear.weight.detach().unflatten(1, (-1, bins * bins)).transpose(1, 2).flatten(1)
-            self._keep(f"weight{layer}", weight.contiguous())  # (O, b * b * C)
-            self._keep(f"shift{layer}", linear.bias.detach()[:, None])  # (O, 1)
+            # The pooled channels come after the bins here, as in memory, and before them in the network's weights.
+            weight = linear.weight.detach().unflatten(1, (-1, bins * bins)).permute(2, 1, 0).flatten(0, 1)
+            self._keep(f"weight{layer}", weight.contiguous())  # (b * b * C, O)
+            self._keep(f"shift{layer}", linear.bias.detach())  # (O,)
 
     def _keep(self, name: str, tensor: Tensor) -> None:
         self.register_buffer(name, tensor, persistent=False)
@@ -101,7 +116,7 @@ class IoUGradient(nn.Module):
     ) -> tuple[Tensor, Tensor]:  # (B, n), (B, n, 4)
         edges = self.edges(boxes)
         parts = [modulated(layer, vector) for layer, vector in zip(feat, modulation[:2], strict=True)]
-        spans = self.touched(edges, [layer.shape[-2:] for layer in feat])
+        spans = self.touched(Reach.of(edges), [layer.shape[-2:] for layer in feat])
         iou, gradient = self.evaluate(modulation, parts, edges, spans)
         return iou, gradient.to(boxes.dtype)
 
@@ -110,13 +125,13 @@ class IoUGradient(nn.Module):
         return (boxes.double() @ self.edge_map.flatten(1)).unflatten(2, self.edge_map.shape[1:])
 
     def evaluate(
-        self, modulation: Sequence[Tensor], parts: Sequence[_Part], edges: Tensor, spans: _Spans
+        self, modulation: Sequence[Tensor], parts: Sequence[Part], edges: Tensor, spans: Spans
     ) -> tuple[Tensor, Tensor]:
         """As `forward`, from the parts of the maps that hold the spans which the boxes touch."""
         windows = _windows(spans, parts)
         bins = _bin_weights(edges, self._cells(windows, edges.device))
         weights = bins.weights.to(parts[0].values.dtype)
-        outputs, iou = self._last_layer(modulation)
+        outputs, iou = self.last_layer(modulation)
         of_weights = torch.zeros_like(bins.weights)
         for index, part in enumerate(parts):
             own = slice(self.starts[index], self.starts[index] + self.bins[index])
@@ -142,42 +157,48 @@ class IoUGradient(nn.Module):
         """A layer's share of the IoU (B, n), and its gradients with respect to the weights of rows and columns."""
         batch, count, bins, _ = rows.shape
         width, channels = map_.shape[2:]
-        weight, shift = (getattr(self, f"{name}{index}") for name in ("weight", "shift"))
+        weight, shift = self.weights_of(index)
         flat = map_.flatten(2)  # (B, H, W * C)
         in_rows = (rows.flatten(1, 2) @ flat).view(batch, count, bins, width, channels)
         pooled = (columns[:, :, None] @ in_rows).view(batch * count, -1)  # (B * n, b * b * C)
-        # With the few boxes as columns the product reads the weights in the order of memory.
-        hidden = torch.addmm(shift, weight, pooled.mT).relu().mT.reshape(batch, count, -1)
+        hidden = torch.addmm(shift, pooled, weight).relu().view(batch, count, -1)
         iou = (hidden * output).sum(dim=-1)
 
-        gradient = ((output * (hidden > 0)) @ weight).view(batch, count, bins, bins, channels)
+        # With the few boxes as columns the product reads the weights in the order of memory.
+        gradient = weight @ (output * (hidden > 0)).flatten(0, 1).mT
+        gradient = gradient.mT.reshape(batch, count, bins, bins, channels)
         column_gradient = (gradient @ in_rows.mT).sum(dim=2)
         row_gradient = (columns.mT[:, :, None] @ gradient).view(batch, count * bins, -1) @ flat.mT
         return iou, row_gradient.view(batch, count, bins, -1), column_gradient
 
-    def _last_layer(self, modulation: Sequence[Tensor]) -> tuple[list[Tensor], Tensor]:
+    def last_layer(self, modulation: Sequence[Tensor]) -> tuple[list[Tensor], Tensor]:
         """Weights (N, 1, O) of both layers' outputs and the bias (N, 1): learnt offline, or those of each target."""
         last = modulation[2] if len(modulation) > 2 else self.last
         return list(last[:, None, :-1].split(self.hidden, dim=2)), last[:, -1:]
 
-    def touched(self, edges: Tensor, sizes: Sequence[Sequence[int]]) -> _Spans:
-        """What of maps (H, W) the boxes touch; on a GPU all of it, as asking would make it wait.
+    def touched(self, reach: Reach | None, shapes: Sequence[Sequence[int]]) -> Spans:
+        """What of maps (H, W) the boxes touch; all of it where their reach is unknown.
 
         Beyond it every bin weight is zero: the search area is several times larger than the target.
         """
-        whole = [(_Span(0, height), _Span(0, width)) for height, width in sizes]
-        if edges.device.type != "cpu":
-            return whole
-        low, high = (ends.tolist() for ends in edges.flatten(0, 1).aminmax(dim=0))  # (2, K) each
+        if reach is None:
+            return [(Span(0, height), Span(0, width)) for height, width in shapes]
         spans = []
-        for index, size in enumerate(sizes):
+        for index, shape in enumerate(shapes):
             own = slice(self.starts[index], self.starts[index] + self.bins[index] + 1)
-            ends = [(min(low[axis][own]), max(high[axis][own])) for axis in (0, 1)]
-            if not all(map(math.isfinite, (*ends[0], *ends[1]))):
-                return whole
-            rows, columns = (_cells_between(*pair, extent) for pair, extent in zip(ends, size, strict=True))
+            low, high = reach.low[:, own].min(axis=1).tolist(), reach.high[:, own].max(axis=1).tolist()
+            rows, columns = (_cells_between(*ends) for ends in zip(low, high, shape, strict=True))
             spans.append((rows, columns))
         return spans
+
+    def bins_of(self, layer: int) -> slice:
+        """The bins of a layer in a row with those of the layers before it."""
+        start = sum(self.bins[:layer])
+        return slice(start, start + self.bins[layer])
+
+    def weights_of(self, layer: int) -> tuple[Tensor, Tensor]:  # (b * b * C, O), (O,)
+        """Weights and bias of the linear layer behind a pooling."""
+        return getattr(self, f"weight{layer}"), getattr(self, f"shift{layer}")
 
     def _cells(self, windows: _Windows, device: torch.device) -> Tensor:  # (2, K, L)
         """Coordinates of the cells of the windows, for the edges of every layer on both axes."""
@@ -192,85 +213,22 @@ class IoUGradient(nn.Module):
         return torch.tensor(of_edges, dtype=torch.float64)[..., None] + cells
 
 
-class LocalIoU:
-    """Predicted IoU and its gradient for boxes in given images, with features of the test branch where they are needed.
-
-    The first boxes decide which part of the maps is computed; where later ones leave it, the whole is.
-    """
-
-    def __init__(
-        self,
-        net: AtomIoUNet,
-        modulation: Sequence[Tensor],
-        layers: Sequence[Tensor],  # two of (B, D, H, W), of the backbone
-    ) -> None:
-        self.net, self.modulation, self.layers = net, modulation, layers
-        self.gradient = net.iou_gradient or IoUGradient(net)
-        self.whole = [(_Span(0, layer.shape[2]), _Span(0, layer.shape[3])) for layer in layers]
-        self.parts: list[_Part] = []
-        self.valid: _Spans = []  # where the parts have the values of the whole map
-
-    def __call__(self, boxes: Tensor) -> tuple[Tensor, Tensor]:  # (B, n, 4) -> (B, n), (B, n, 4)
-        edges = self.gradient.edges(boxes)
-        spans = self.gradient.touched(edges, [layer.shape[-2:] for layer in self.layers])
-        if not self.parts:
-            self._compute([_map_pairs(_grown, *pair) for pair in zip(spans, self.whole, strict=True)])
-        if not all(
-            span.within(valid)
-            for pairs in zip(spans, self.valid, strict=True)
-            for span, valid in zip(*pairs, strict=True)
-        ):
-            self._compute(self.whole)
-        iou, gradient = self.gradient.evaluate(self.modulation, self.parts, edges, spans)
-        return iou, gradient.to(boxes.dtype)
-
-    def _compute(self, spans: _Spans) -> None:
-        cut = [layer[:, :, slice(*r), slice(*c)] for layer, (r, c) in zip(self.layers, spans, strict=True)]
-        features = self.net.get_iou_feat(cut)
-        self.parts = [
-            modulated(feature, vector, (rows.start, columns.start))
-            for feature, vector, (rows, columns) in zip(features, self.modulation[:2], spans, strict=True)
-        ]
-        self.valid = [_map_pairs(_valid, *pair) for pair in zip(spans, self.whole, strict=True)]
-
-
 def modulated(
     feature: Tensor,  # (B, C, H, W)
     vector: Tensor,  # (N, C) or (N, C, 1, 1); N is 1 or B
     start: tuple[int, int] = (0, 0),
-) -> _Part:
+) -> Part:
     """Features as they are pooled: a factor per channel commutes with the pooling."""
-    return _Part(feature.permute(0, 2, 3, 1) * vector.view(len(vector), 1, 1, -1), start)
+    return Part(feature.permute(0, 2, 3, 1) * vector.view(len(vector), 1, 1, -1), start)
 
 
-def _map_pairs(
-    function: Callable[[_Span, _Span], _Span], first: tuple[_Span, _Span], second: tuple[_Span, _Span]
-) -> tuple[_Span, _Span]:
-    return function(first[0], second[0]), function(first[1], second[1])
-
-
-def _cells_between(low: float, high: float, extent: int) -> _Span:
+def _cells_between(low: float, high: float, extent: int) -> Span:
     """Cells of an axis whose hat functions are not zero everywhere between two coordinates; one at least."""
     start = min(max(math.floor(low), 0), extent - 1)
-    return _Span(start, max(min(math.ceil(high) + 1, extent), start + 1))
+    return Span(start, max(min(math.ceil(high) + 1, extent), start + 1))
 
 
-def _grown(span: _Span, whole: _Span) -> _Span:
-    """Span to compute features on, for boxes that touch the given one."""
-    needed = span.stop - span.start + 2 * (MARGIN + REACH)
-    length = min(-(-needed // MULTIPLE) * MULTIPLE, whole.stop)
-    start = (span.start + span.stop - length) // 2
-    start = max(min(start, whole.stop - length), 0)
-    return _Span(start, start + length)
-
-
-def _valid(span: _Span, whole: _Span) -> _Span:
-    """Where convolutions padded with zeros do not see that the map was cut."""
-    start = 0 if span.start == 0 else span.start + REACH
-    return _Span(start, span.stop if span.stop == whole.stop else span.stop - REACH)
-
-
-def _windows(spans: _Spans, parts: Sequence[_Part]) -> _Windows:
+def _windows(spans: Spans, parts: Sequence[Part]) -> _Windows:
     length = max(span.stop - span.start for pair in spans for span in pair)
     starts = []
     for pair, part in zip(spans, parts, strict=True):
