@@ -24,10 +24,11 @@ from pytracking.features.graphs import GraphCache
 from pytracking.features.net_wrappers import NetWithBackbone
 from pytracking.features.preprocessing import CropGeometry
 from pytracking.tracker.base import lockstep
-from pytracking.tracker.dimp import frame_search
+from pytracking.tracker.dimp import box_refinement, frame_search
 from pytracking.tracker.dimp import sample_memory as memory
 from pytracking.tracker.dimp.box_refinement import autograd_gradient, refine_boxes
 from pytracking.tracker.dimp.params import DiMPParams
+from pytracking.tracker.dimp.ridge_boxes import RidgeBoxes, box_features
 from pytracking.utils.types import Array, Image
 
 
@@ -110,6 +111,14 @@ def refine(
     )
 
 
+def moved_by_ridge(ridge: RidgeBoxes, learnt: Sequence[Tensor], layers: Sequence[Tensor], boxes: Any) -> Any:
+    named = dict(zip(ridge.cells, layers, strict=True))
+    given = torch.as_tensor(boxes).cpu()
+    features = box_features(named, given, torch.arange(len(given)), ridge.crop_sz, ridge.cells, ridge.context)
+    moved = ridge.regressor.moved(features, given)
+    return moved.to(layers[0].device) if isinstance(boxes, Tensor) else moved.numpy()
+
+
 def eager(cache: GraphCache, function: Any, inputs: Sequence[Tensor], kind: Any) -> Any:
     """In place of `GraphCache.run`."""
     return function(*inputs)
@@ -124,7 +133,8 @@ def plain_code() -> Iterator[None]:
         patch.object(optimizer, "apply_filter", apply_filter),
         patch.object(optimizer, "apply_feat_transpose", apply_feat_transpose),
         patch.object(frame_search, "apply_filters", apply_filters),
-        patch.object(frame_search, "refine", refine),
+        patch.object(box_refinement, "refine", refine),
+        patch.object(RidgeBoxes, "moved", moved_by_ridge),
         patch.object(GraphCache, "run", eager),
         patch.object(memory.SampleMemory, "features", copied),
         patch.object(lockstep, "run_alone", torch.no_grad()(lockstep.run_alone.__wrapped__)),  # type: ignore[attr-defined]

@@ -16,9 +16,11 @@ from plain import eager
 from ltr.models.tracking.dimpnet import DiMPnet
 from pytracking.features.graphs import GraphCache
 from pytracking.features.net_wrappers import NetWithBackbone
-from pytracking.tracker.dimp import frame_search, requests
+from pytracking.tracker.dimp import requests
+from pytracking.tracker.dimp.box_refinement import IoUBoxes
 from pytracking.tracker.dimp.dimp import DiMP
 from pytracking.tracker.dimp.online_learning import OnlineClassifier
+from pytracking.tracker.dimp.ridge_boxes import RidgeBoxes
 from rls.base import InverseCorrelation
 
 STAGES = ("decode", "crop", "backbone", "classification", "localization", "refinement", "memory", "optimizer", "P")
@@ -70,6 +72,8 @@ def watched(clock: StageClock) -> Iterator[None]:
         (DiMP, "_search", "crop"),
         (NetWithBackbone, "extract_backbone", "backbone"),
         (DiMPnet, "extract_classification_feat", "classification"),
+        (IoUBoxes, "__call__", "refinement"),
+        (RidgeBoxes, "__call__", "refinement"),
         (OnlineClassifier, "store", "memory"),
         (InverseCorrelation, "update", "P"),
         (InverseCorrelation, "apply", "P"),
@@ -77,7 +81,6 @@ def watched(clock: StageClock) -> Iterator[None]:
     answers = [(requests.Location, "localization"), (requests.Update, "optimizer")]
     with ExitStack() as stack:
         stack.enter_context(patch.object(GraphCache, "run", eager))  # a graph is no sequence of stages
-        stack.enter_context(patch.object(frame_search, "refine", clock.timed("refinement", frame_search.refine)))
         for cls, method, name in methods:
             stack.enter_context(patch.object(cls, method, _method(clock, name, getattr(cls, method))))
         for request, name in answers:

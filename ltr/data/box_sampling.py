@@ -1,35 +1,39 @@
 """Random boxes around a target, as MDNet draws them (n, 4) x, y, w, h.
 
-All draws come from one CPU generator, in float64.
+All draws come from one CPU generator, in float64. What compares boxes takes arrays of numpy as well as tensors.
 """
+
+from typing import Any
 
 import torch
 from torch import Tensor
 
 from ltr.data.sampling_options import Range, Sampling
 
+Values = Any  # array of numpy or tensor
+
 SMALLEST_SIDE = 5.0  # pixels, of a drawn box, and what the largest one is smaller than the image
 EFFORTS = (2, 4, 8)  # boxes drawn for one that is missing, one attempt after the other
 
 
-def to_corners(boxes: Tensor) -> Tensor:
-    """x1, y1, x2, y2."""
-    return torch.cat((boxes[:, :2], boxes[:, :2] + boxes[:, 2:]), dim=1)
-
-
-def overlap(boxes: Tensor, others: Tensor) -> Tensor:  # (n, 4), (n, 4) or (1, 4) -> (n,)
+def overlap(boxes: Values, others: Values) -> Values:  # (n, 4), (n, 4) or (1, 4) -> (n,)
     """Intersection over union."""
-    a, b = to_corners(boxes), to_corners(others)
-    sides = (torch.minimum(a[:, 2:], b[:, 2:]) - torch.maximum(a[:, :2], b[:, :2])).clamp_min(0)
-    intersection = sides.prod(dim=1)
-    return intersection / (boxes[:, 2:].prod(dim=1) + others[:, 2:].prod(dim=1) - intersection)
+    low = boxes[:, :2].clip(others[:, :2], None)
+    high = (boxes[:, :2] + boxes[:, 2:]).clip(None, others[:, :2] + others[:, 2:])
+    sides = (high - low).clip(0, None)
+    intersection = sides[:, 0] * sides[:, 1]
+    return intersection / (area(boxes) + area(others) - intersection)
 
 
-def area_ratio(boxes: Tensor, others: Tensor) -> Tensor:  # (n, 4), (n, 4) or (1, 4) -> (n,)
-    return boxes[:, 2:].prod(dim=1) / others[:, 2:].prod(dim=1)
+def area(boxes: Values) -> Values:  # (n, 4) -> (n,)
+    return boxes[:, 2] * boxes[:, 3]
 
 
-def within(values: Tensor, limits: Range) -> Tensor:
+def area_ratio(boxes: Values, others: Values) -> Values:  # (n, 4), (n, 4) or (1, 4) -> (n,)
+    return area(boxes) / area(others)
+
+
+def within(values: Values, limits: Range) -> Values:
     return (values >= limits[0]) & (values <= limits[1])
 
 

@@ -1,12 +1,13 @@
 """Ridge regression from the features of a box to the target's box (R-CNN's box regression)."""
 
 from dataclasses import dataclass
-from typing import Self
+from typing import Any, Self
 
+import numpy as np
 import torch
 from torch import Tensor
 
-from ltr.data.box_sampling import area_ratio, overlap, within
+from ltr.data.box_sampling import Values, area_ratio, overlap, within
 from ltr.data.sampling_options import Range
 
 
@@ -17,11 +18,22 @@ def regression_targets(boxes: Tensor, target: Tensor) -> Tensor:  # (n, 4), (4,)
     return torch.cat((offset, (target[:, 2:] / boxes[:, 2:]).log()), dim=1)
 
 
-def moved_boxes(boxes: Tensor, motion: Tensor) -> Tensor:  # (n, 4), (n, 4) -> (n, 4)
+def moved_boxes(boxes: Values, motion: Values) -> Values:  # (n, 4), (n, 4) -> (n, 4), arrays of numpy or tensors
     """Inverse of `regression_targets`."""
+    library = _library(boxes)
     centers = boxes[:, :2] + boxes[:, 2:] / 2 + motion[:, :2] * boxes[:, 2:]
-    sizes = boxes[:, 2:] * motion[:, 2:].exp()
-    return torch.cat((centers - sizes / 2, sizes), dim=1)
+    sizes = boxes[:, 2:] * library.exp(motion[:, 2:])
+    return library.concatenate((centers - sizes / 2, sizes), axis=1)
+
+
+def believed_boxes(boxes: Values, moved: Values, overlap_range: Range, area_range: Range) -> Values:  # (n, 4) each
+    """The moved boxes, but for those whose overlap with the old one, or their areas' ratio, is out of its range."""
+    believed = within(overlap(boxes, moved), overlap_range) & within(area_ratio(boxes, moved), area_range)
+    return _library(boxes).where(believed[:, None], moved, boxes)
+
+
+def _library(values: Values) -> Any:
+    return torch if isinstance(values, Tensor) else np
 
 
 @dataclass(frozen=True)
@@ -62,9 +74,7 @@ class BoxRegressor:
     def moved(self, features: Tensor, boxes: Tensor) -> Tensor:  # (n, D), (n, 4) -> (n, 4)
         """Regressed boxes; a box keeps its place where the result is out of the ranges."""
         moved = moved_boxes(boxes, self.motion(features))
-        believed = within(overlap(boxes, moved), self.overlap_range)
-        believed &= within(area_ratio(boxes, moved), self.area_range)
-        return torch.where(believed[:, None], moved, boxes)
+        return believed_boxes(boxes, moved, self.overlap_range, self.area_range)
 
     def predict(
         self,

@@ -1,17 +1,78 @@
-"""Box refinement: gradient ascent on the IoU that the IoU-Net predicts.
+"""Box refinement: gradient ascent on the IoU that an IoU-Net predicts.
 
 Boxes are (..., n, 4) xywh in crop pixels, n of each of several targets, none of which affects the others. The IoU that
 comes with refined boxes was predicted before the last step.
 """
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Hashable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
 
 import torch
 from torch import Tensor
 
+from pytracking.tracker.dimp.params import DiMPParams
+
 PredictIoU = Callable[[Tensor], Tensor]  # (..., n, 4) boxes -> (..., n)
 IoUGradient = Callable[[Tensor], tuple[Tensor, Tensor]]  # (..., n, 4) boxes -> (..., n), gradient (..., n, 4)
+
+
+# What of the parameters it depends on.
+PARAMS = (
+    "box_jitter_pos",
+    "box_jitter_sz",
+    "box_refinement_iter",
+    "box_refinement_space",
+    "box_refinement_step_decay",
+    "box_refinement_step_length",
+    "iounet_k",
+    "maximal_aspect_ratio",
+)
+
+
+@dataclass(frozen=True, eq=False)
+class IoUBoxes:
+    """The mean of the best of the refined boxes around a target."""
+
+    regressor: Any  # AtomIoUNet
+    learnt: tuple[Tensor, ...]  # its modulation for a target, (1, C) each
+    params: DiMPParams
+
+    @cached_property
+    def key(self) -> Hashable:
+        return type(self), repr([getattr(self.params, name) for name in PARAMS])
+
+    def __call__(
+        self,
+        learnt: Sequence[Tensor],  # (R, C) each
+        layers: Sequence[Tensor],  # (R, C, H, W) each
+        box: Any,  # (R, 4) xywh in crop pixels, array of numpy or tensor
+        jitter: Any,  # (R, n, 4) from `draw_jitter`
+    ) -> Tensor:  # (R, 5) float64: whether there is a box that is not too elongated, and the box
+        params, box, jitter = self.params, torch.as_tensor(box), torch.as_tensor(jitter).float()
+        proposals = propose_boxes(box, jitter, params.box_jitter_pos, params.box_jitter_sz)
+        boxes, iou = refine(self.regressor, learnt, layers, proposals, params)
+        best, is_sound = select_box(boxes, iou, params.iounet_k, params.maximal_aspect_ratio)
+        return torch.cat((is_sound[:, None].double(), best.double()), dim=1)
+
+
+def refine(
+    regressor: Any,  # AtomIoUNet
+    modulation: Sequence[Tensor],  # (R, C) each
+    layers: Sequence[Tensor],  # (R, C, H, W) each
+    proposals: Tensor,  # (R, n, 4)
+    params: DiMPParams,
+) -> tuple[Tensor, Tensor]:  # (R, n, 4), (R, n) predicted IoU
+    return refine_boxes(
+        regressor.iou_in(modulation, layers),
+        proposals,
+        params.box_refinement_space,
+        params.box_refinement_iter,
+        params.box_refinement_step_length,
+        params.box_refinement_step_decay,
+    )
 
 
 def draw_jitter(num_random: int, generator: torch.Generator) -> Tensor:  # (num_random, 4), on the CPU

@@ -9,15 +9,15 @@ from torch import Tensor
 
 from pytracking.features.preprocessing import sample_patch, sample_position, sample_scale
 from pytracking.tracker.base import LockstepTracker
-from pytracking.tracker.dimp.box_refinement import draw_jitter, trusted_share
+from pytracking.tracker.dimp.box_refinement import IoUBoxes, draw_jitter, trusted_share
 from pytracking.tracker.dimp.first_frame import InitialSamples, dropout_features, initial_samples
-from pytracking.tracker.dimp.frame_search import CropArea, Found, FrameSearch, pack_state
+from pytracking.tracker.dimp.frame_search import BoxSearch, CropArea, Found, FrameSearch, pack_state
 from pytracking.tracker.dimp.iou_adaptation import fit_predictor, scaled_views
 from pytracking.tracker.dimp.localization import hann_window
 from pytracking.tracker.dimp.online_learning import OnlineClassifier
 from pytracking.tracker.dimp.panels import dimp_panels
 from pytracking.tracker.dimp.params import DiMPParams
-from pytracking.tracker.dimp.requests import Extraction, Location, Update
+from pytracking.tracker.dimp.requests import Extraction, Features, Location, Update
 from pytracking.tracker.dimp.ridge_boxes import RidgeBoxes
 from pytracking.tracker.dimp.state import TargetState, box_from_crop, box_in_crop
 from pytracking.utils.types import Array, Image
@@ -65,12 +65,12 @@ class DiMP(LockstepTracker):
         window = self._output_window(features)
         self.found: Found | None = None  # in the last frame, with where it was searched
         self.searched: CropArea | None = None
-        self.modulation: tuple[Tensor, ...] = ()
-        if self.use_iou_net:
-            await self._remember_target(image, backbone, samples)
-        self.search = FrameSearch(self.params, self.crop_sz, self.cell, window, self.net, self.modulation)
-        if self.box_estimator == "ridge":
-            await self._fit_ridge(image, backbone, samples)
+        boxes_of: BoxSearch | None = None
+        if self.box_estimator == "iou_net":
+            boxes_of = await self._modulated_iou_net(image, backbone, samples)
+        elif self.box_estimator == "ridge":
+            boxes_of = await self._fitted_ridge(image, backbone, samples)
+        self.search = FrameSearch(self.params, self.crop_sz, self.cell, window, boxes_of)
         return {"target_bbox": self.target.box(), "object_presence_score": 1.0, "flag": "normal"}
 
     async def track_steps(self, image: Image, info: dict[str, Any] | None = None) -> dict[str, Any]:
@@ -80,9 +80,9 @@ class DiMP(LockstepTracker):
         # Localize the target in one crop for each scale, and refine its box.
         crops, area = self._search(image, self._scale_factors())
         backbone, features = await Extraction(self.net, crops, self.layers, params.use_cuda_graphs)
-        layers = self.net.get_backbone_bbreg_feat(backbone) if self.use_iou_net else []
+        layers = self._box_layers(backbone)
         state = pack_state(self.target, area, self._next_jitter(), params.scale_penalty)
-        found = await Location(self.search, self.classifier.filter, features, layers, state)
+        found = await Location(self.net, self.search, self.classifier.filter, features, layers, state)
         self.found, self.searched = found, area
         chosen, presence = found.scale_index, found.score
 
@@ -94,14 +94,13 @@ class DiMP(LockstepTracker):
                 self.jitter = None
                 self._take_box(found, area, update_scale)
             elif self.box_estimator == "ridge":
-                chosen_backbone = {name: layer[chosen : chosen + 1] for name, layer in backbone.items()}
-                self._regress_box(chosen_backbone, found, area, update_scale)
+                self._follow_box(found, area, update_scale)
 
         # Learn from it.
         if params.update_classifier and found.flag in ("normal", "hard_negative"):
             box = box_in_crop(self.target.pos, self.target.size, area.pos[chosen], area.scale[chosen], self.crop_sz)
             feature = features[chosen : chosen + 1]
-            num_iter = self.classifier.store(feature, box, self.frame_num, found.flag, presence)
+            num_iter = self.classifier.store(feature, torch.from_numpy(box), self.frame_num, found.flag, presence)
             if num_iter > 0:
                 await Update(self.classifier, num_iter)
 
@@ -200,45 +199,54 @@ class DiMP(LockstepTracker):
         part = self.params.effective_search_area / self.params.search_area_scale
         return hann_window(size, (int(size[0] * part), int(size[1] * part))).to(self.device)
 
-    async def _remember_target(self, image: Image, backbone: dict[str, Tensor], samples: InitialSamples) -> None:
-        """IoU-Net modulation of the first frame's target."""
+    async def _modulated_iou_net(self, image: Image, backbone: Features, samples: InitialSamples) -> IoUBoxes:
+        """IoU-Net with the modulation of the first frame's target."""
         boxes = samples.boxes
         count = len(boxes) if self.params.iounet_augmentation else 1
         features = self.net.get_backbone_bbreg_feat({name: layer[:count] for name, layer in backbone.items()})
         modulation = self.net.bb_regressor.get_modulation(features, boxes[:count])
-        self.modulation = tuple(vector.mean(dim=0, keepdim=True) for vector in modulation)
+        learnt = tuple(vector.mean(dim=0, keepdim=True) for vector in modulation)
         if self.params.iounet_adaptation is not None:
             views = scaled_views(image, self.target, self.crop_sz, self.generator, self.device)
             more, _ = await Extraction(self.net, views.crops)
             exact = {name: torch.cat((layer[samples.exact], more[name])) for name, layer in backbone.items()}
             own = fit_predictor(
                 self.net.bb_regressor,
-                self.modulation,
+                learnt,
                 self.net.get_backbone_bbreg_feat(exact),
                 torch.cat((boxes[samples.exact], views.boxes)),
                 self.params.iounet_adaptation,
                 self.generator,
             )
-            self.modulation = (*self.modulation, own)
+            learnt = (*learnt, own)
+        return IoUBoxes(self.net.bb_regressor, learnt, self.params)
 
-    async def _fit_ridge(self, image: Image, backbone: dict[str, Tensor], samples: InitialSamples) -> None:
+    async def _fitted_ridge(self, image: Image, backbone: Features, samples: InitialSamples) -> RidgeBoxes | None:
         views = scaled_views(image, self.target, self.crop_sz, self.generator, self.device)
         more, _ = await Extraction(self.net, views.crops, self.layers)
         exact = {name: torch.cat((layer[samples.exact], more[name])) for name, layer in backbone.items()}
         boxes = torch.cat((samples.boxes[samples.exact], views.boxes))
-        self.ridge = RidgeBoxes.fit(exact, boxes, self.crop_sz, self.params, self.generator)
+        return RidgeBoxes.fit(exact, boxes, self.crop_sz, self.params, self.generator)
 
-    def _regress_box(self, backbone: dict[str, Tensor], found: Found, area: CropArea, update_scale: bool) -> None:
-        if self.ridge is None:
+    def _box_layers(self, backbone: Features) -> list[Tensor]:
+        """The layers from which boxes are found."""
+        if self.box_estimator == "ridge":
+            return [backbone[name] for name in self.params.ridge_cells]
+        layers: list[Tensor] = self.net.get_backbone_bbreg_feat(backbone) if self.box_estimator == "iou_net" else []
+        return layers
+
+    def _follow_box(self, found: Found, area: CropArea, update_scale: bool) -> None:
+        """Move and grow as the box did, as far as the score is trusted."""
+        if found.box is None:
             return
         params, crop_scale = self.params, area.scale[found.scale_index]
         crop_pos = area.pos[found.scale_index]
-        box = box_in_crop(self.target.pos, self.target.size, crop_pos, crop_scale, self.crop_sz).double()
-        moved = self.ridge.refine(backbone, box, self.crop_sz)
+        box = box_in_crop(self.target.pos, self.target.size, crop_pos, crop_scale, self.crop_sz).astype(np.float64)
+        moved = np.array(found.box)
         share = trusted_share(found.score, params.box_trust_score)
-        motion = (moved[:2] + moved[2:] / 2 - box[:2] - box[2:] / 2).flip(0).numpy()
+        motion = (moved[:2] + moved[2:] / 2 - box[:2] - box[2:] / 2)[::-1]
         self.target.move(self.target.pos + share * motion * crop_scale, params)
-        growth = (moved[2:] / box[2:]).flip(0).numpy() ** (share * params.scale_update_rate)
+        growth = (moved[2:] / box[2:])[::-1] ** (share * params.scale_update_rate)
         self.target.size = self.target.size * (np.sqrt(growth.prod()) if params.ridge_keep_aspect else growth)
         if update_scale:
             self.target.follow_size()

@@ -17,7 +17,7 @@ from pytracking.utils.types import Image
 class InitialSamples:
     crops: Tensor  # (n, 3, h, w) RGB 0..255, the first one plain
     boxes: Tensor  # (n, 4) xywh in crop pixels
-    exact: Tensor  # (n,) bool: the box bounds the target, which was neither rotated nor scaled
+    exact: list[int]  # those whose box bounds the target, which was neither rotated nor scaled
 
 
 def initial_samples(
@@ -49,10 +49,10 @@ def initial_samples(
         _moved(transform, global_shift) for transform in initial_transforms(augmentation, crop_sz, random_shift)
     ]
     crops = torch.cat([transform(patch, crop_sz) for transform in transforms])
-    box = box_in_crop(state.pos, state.size, pos, scale, crop_sz)
+    box = torch.from_numpy(box_in_crop(state.pos, state.size, pos, scale, crop_sz))
     boxes = torch.stack([box + torch.tensor([t.shift[1], t.shift[0], 0.0, 0.0]) for t in transforms])
-    exact = torch.tensor([not isinstance(transform, Rotate | Scale) for transform in transforms])
-    return InitialSamples(crops, boxes.to(device), exact.to(device))
+    exact = [i for i, transform in enumerate(transforms) if not isinstance(transform, Rotate | Scale)]
+    return InitialSamples(crops, boxes.to(device), exact)
 
 
 def dropout_features(

@@ -8,14 +8,13 @@ from __future__ import annotations
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, NamedTuple
+from typing import NamedTuple, Protocol
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from ltr.models.layers.filter import apply_filters
-from pytracking.tracker.dimp.box_refinement import propose_boxes, refine_boxes, select_box
 from pytracking.tracker.dimp.localization import (
     FLAGS,
     NOT_FOUND,
@@ -35,19 +34,11 @@ from pytracking.utils.types import Array
 # What of the parameters the search depends on: runs that differ in others are searched together.
 SEARCH_PARAMS = (
     "advanced_localization",
-    "box_jitter_pos",
-    "box_jitter_sz",
-    "box_refinement_iter",
-    "box_refinement_space",
-    "box_refinement_step_decay",
-    "box_refinement_step_length",
     "displacement_scale",
     "distractor_threshold",
     "effective_search_area",
     "hard_negative_threshold",
     "hard_sample_threshold",
-    "iounet_k",
-    "maximal_aspect_ratio",
     "perform_hn_without_windowing",
     "scale_penalty",
     "score_filter_ksz",
@@ -123,6 +114,27 @@ def read_row(row: list[float], scores: Tensor) -> Found:
     return Found(FLAGS[int(flag)], int(index), score, np.array(translation), box, scores)
 
 
+class BoxSearch(Protocol):
+    """Finds the boxes of targets once these are localized: `IoUBoxes`, `RidgeBoxes`."""
+
+    @property
+    def learnt(self) -> tuple[Tensor, ...]:
+        """What it knows of a target, (1, ...) each; those of several targets are joined for a call."""
+
+    @property
+    def key(self) -> Hashable:
+        """Searches with equal keys differ in what they have learnt alone."""
+
+    def __call__(
+        self,
+        learnt: Sequence[Tensor],  # (R, ...) each
+        layers: Sequence[Tensor],  # (R, C, H, W) each, of the crops in which the targets were found
+        box: Values,  # (R, 4) float32 xywh in crop pixels, moved to where they were found
+        jitter: Values,  # (R, n, 4)
+    ) -> Tensor:  # (R, 5) float64: whether there is a box, and the box
+        ...
+
+
 @dataclass(frozen=True, eq=False)
 class FrameSearch:
     """What of the search stays the same while a target is tracked."""
@@ -131,55 +143,57 @@ class FrameSearch:
     crop_sz: tuple[int, int]
     cell: float  # crop pixels per score cell
     window: Tensor | None  # (H', W') on the scores
-    net: Any
-    modulation: tuple[Tensor, ...]  # of the IoU-Net, (1, C) each; none where it is not used
+    boxes: BoxSearch | None  # None: the target keeps its size, or takes that of a scale
+
+    @property
+    def learnt(self) -> tuple[Tensor, ...]:
+        return () if self.boxes is None else self.boxes.learnt
 
     @cached_property
     def key(self) -> Hashable:
         """Searches with equal keys can be made together."""
         window = None if self.window is None else self.window.shape
-        shapes = tuple(vector.shape for vector in self.modulation)
-        return self.crop_sz, self.cell, window, shapes, repr([getattr(self.params, name) for name in SEARCH_PARAMS])
+        boxes = None if self.boxes is None else self.boxes.key
+        shapes = tuple(tensor.shape for tensor in self.learnt)
+        numbers = repr([getattr(self.params, name) for name in SEARCH_PARAMS])
+        return self.crop_sz, self.cell, window, boxes, shapes, numbers
 
     def __call__(
         self,
         filters: Tensor,  # (R, C, k, k)
         features: Tensor,  # (R, S, C, H, W)
         state: Tensor,  # (R, 6 + 4 S + 4 n), see `pack_state`
-        *rest: Tensor,  # the window if there is one; with an IoU-Net the modulations (R, C), then layers (R S, C, H, W)
+        *rest: Tensor,  # the window if there is one; for boxes what is learnt (R, ...), then layers (R S, C, H, W)
     ) -> tuple[Tensor, Tensor]:  # (R, 5 or 10) float64 for `read_row`, (R, S, H', W') scores
         """Search for all targets. On a GPU no tensor of the host is used, so that CUDA graphs can record it."""
         window = None if self.window is None else rest[0]
         rest = rest[0 if window is None else 1 :]
         scores = apply_filters(features, filters)
-        found = localize(scores, state, self, window)
+        frame = unpack_state(state.numpy() if reads_are_free(state) else state, features.shape[1])
+        found = localize(scores, frame, self, window)
         columns = [found.flag[:, None], found.scale_index[:, None], found.score[:, None], found.translation]
-        if not self.modulation:
+        if self.boxes is None:
             return _rows(columns), scores
         boxes = state.new_zeros(len(state), 5)
         if runs := _runs_to_refine(found.flag):
-            modulation = [vector[runs] for vector in rest[: len(self.modulation)]]
-            layers = [layer.unflatten(0, features.shape[:2])[runs] for layer in rest[len(self.modulation) :]]
-            of_runs = Localization(*(torch.as_tensor(field)[runs] for field in found))
-            frame = unpack_state(state[runs], features.shape[1])
-            boxes[runs] = self._box(of_runs, frame, modulation, layers)
+            found = Localization(*(field[runs] for field in found))
+            frame = FrameState(*(field[runs] for field in frame))
+            learnt = [tensor[runs] for tensor in rest[: len(self.learnt)]]
+            # With the channels last in memory, as the convolutions want them.
+            layers = [
+                of_scale(layer.unflatten(0, features.shape[:2])[runs].movedim(2, -1), found.scale_index).movedim(-1, 1)
+                for layer in rest[len(self.learnt) :]
+            ]
+            boxes[runs] = self.boxes(learnt, layers, self._box(found, frame), frame.jitter)
         return torch.cat((_rows(columns), boxes), dim=1), scores
 
-    def _box(
-        self, found: Localization, frame: FrameState, modulation: Sequence[Tensor], layers: Sequence[Tensor]
-    ) -> Tensor:  # (R, 5) whether there is a box, box
-        """Boxes around the targets, once these have moved to where they were found."""
+    def _box(self, found: Localization, frame: FrameState) -> Values:  # (R, 4) xywh in the chosen crops
+        """Boxes of the targets, once these have moved to where they were found."""
         params, chosen, pos = self.params, found.scale_index, frame.pos
         crop_pos, crop_scale = of_scale(frame.crop_pos, chosen), of_scale(frame.crop_scale, chosen)[:, None]
         if params.use_classifier:
             pos = inside_image(crop_pos + found.translation, frame.size, frame.image_sz, params.target_inside_ratio)
-        box = box_in_crop(pos, frame.size, crop_pos, crop_scale, self.crop_sz)
-        proposals = propose_boxes(box, frame.jitter.float(), params.box_jitter_pos, params.box_jitter_sz)
-        # With the channels last in memory, as the convolutions want them.
-        maps = [of_scale(layer.movedim(2, -1), chosen).movedim(-1, 1) for layer in layers]
-        boxes, iou = refine(self.net.bb_regressor, modulation, maps, proposals, params)
-        best, is_sound = select_box(boxes, iou, params.iounet_k, params.maximal_aspect_ratio)
-        return torch.cat((is_sound[:, None].double(), best.double()), dim=1)
+        return box_in_crop(pos, frame.size, crop_pos, crop_scale, self.crop_sz)
 
 
 def reads_are_free(values: Tensor) -> bool:
@@ -187,38 +201,22 @@ def reads_are_free(values: Tensor) -> bool:
     return values.device.type == "cpu"
 
 
-def localize(scores: Tensor, state: Tensor, search: FrameSearch, window: Values | None) -> Localization:
+def localize(scores: Tensor, frame: FrameState, search: FrameSearch, window: Values | None) -> Localization:
     """Targets in score maps (R, S, H, W), by the rule that the parameters choose."""
     params = search.params
     scores = preprocess_scores(scores, params.score_preprocess, params.score_filter_ksz)
-    if params.scale_penalty != 1:
-        scores = scores * unpack_state(state, scores.shape[1]).penalty.to(scores.dtype)[:, :, None, None]
     maps: Values = scores
-    vector: Values = state
     if reads_are_free(scores):
-        maps, vector, window = scores.numpy(), state.numpy(), None if window is None else window.numpy()
-    frame = unpack_state(vector, scores.shape[1])
+        maps, window = scores.numpy(), None if window is None else window.numpy()
+    if params.scale_penalty != 1:
+        penalty = (
+            frame.penalty.to(scores.dtype) if isinstance(frame.penalty, Tensor) else frame.penalty.astype(maps.dtype)
+        )
+        maps = maps * penalty[:, :, None, None]
     area = SearchArea(frame.crop_pos, frame.crop_scale, search.cell)
     if params.advanced_localization:
         return localize_advanced(maps, area, frame.pos, frame.size, params, window)
     return localize_simple(maps, area, window)
-
-
-def refine(
-    regressor: Any,  # AtomIoUNet
-    modulation: Sequence[Tensor],  # (R, C) each
-    layers: Sequence[Tensor],  # (R, C, H, W) each
-    proposals: Tensor,  # (R, n, 4)
-    params: DiMPParams,
-) -> tuple[Tensor, Tensor]:  # (R, n, 4), (R, n) predicted IoU
-    return refine_boxes(
-        regressor.iou_in(modulation, layers),
-        proposals,
-        params.box_refinement_space,
-        params.box_refinement_iter,
-        params.box_refinement_step_length,
-        params.box_refinement_step_decay,
-    )
 
 
 def _runs_to_refine(flag: Values) -> list[int] | slice:

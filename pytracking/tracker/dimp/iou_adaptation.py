@@ -44,7 +44,7 @@ def scaled_views(
         crops.append(crop)
         center, scale = sample_position(coords), sample_scale(coords, crop_sz)
         boxes.append(box_in_crop(state.pos, state.size, center, scale, crop_sz))
-    return Views(torch.cat(crops), torch.stack(boxes).to(device))
+    return Views(torch.cat(crops), torch.from_numpy(np.stack(boxes)).to(device))
 
 
 def fit_predictor(

@@ -64,17 +64,18 @@ class Extraction(GraphRequest[tuple[Features, Tensor]]):
 
 @dataclass(frozen=True, eq=False)
 class Location(GraphRequest[Found]):
-    """Where the target is in the crops of a frame, and its refined box where there is an IoU-Net."""
+    """Where the target is in the crops of a frame, and its box where the search has a way to find it."""
 
+    net: Any
     search: FrameSearch
     filter: Tensor  # (1, C, k, k)
     features: Tensor  # (S, C, H, W)
-    layers: list[Tensor]  # (S, C, H, W) each, for the IoU-Net
+    layers: list[Tensor]  # (S, C, H, W) each, for the box
     state: Array  # of `pack_state`
 
     def key(self) -> Hashable:
         shapes = [tensor.shape for tensor in (self.filter, self.features, *self.layers)]
-        return _network(self.search.net), self.features.device, tuple(shapes), len(self.state), self.search.key
+        return _network(self.net), self.features.device, tuple(shapes), len(self.state), self.search.key
 
     @classmethod
     def answer(cls, requests: Sequence[Self]) -> list[Found | Exception]:
@@ -84,9 +85,9 @@ class Location(GraphRequest[Found]):
         state = torch.from_numpy(np.concatenate([request.state for request in requests]).reshape(len(requests), -1))
         inputs = [_cat([request.filter for request in requests]), features, upload(state, features.device)]
         inputs += [] if search.window is None else [search.window]
-        inputs += _cat_each([request.search.modulation for request in requests])
+        inputs += _cat_each([request.search.learnt for request in requests])
         inputs += _cat_each([request.layers for request in requests])
-        run = graphs_of(search.net.net).run if search.params.use_cuda_graphs else call
+        run = graphs_of(requests[0].net.net).run if search.params.use_cuda_graphs else call
         rows, scores = run(search, inputs, requests[0].kind)
         return [read_row(row, of_run) for row, of_run in zip(read_back(rows), scores, strict=True)]
 

@@ -1,17 +1,22 @@
 """Boxes by ridge regression from pooled backbone features: learnt on the first frame, nothing is learnt offline."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Self
+from __future__ import annotations
 
+from collections.abc import Hashable, Sequence
+from dataclasses import dataclass
+from functools import cache
+from typing import NamedTuple, Self
+
+import numpy as np
 import torch
 from torch import Tensor
 
 from ltr.data.box_sampling import draw_boxes
 from ltr.data.sampling_options import uniform
 from ltr.models.layers.normalization import InstanceL2Norm
-from ltr.models.layers.prroi_pool import prroi_pool2d
-from pytracking.tracker.base.box_regression import BoxRegressor
+from ltr.models.layers.prroi_pool import hat_integral, prroi_pool2d
+from pytracking.tracker.base.box_regression import BoxRegressor, believed_boxes, moved_boxes
+from pytracking.tracker.dimp.localization import Values
 from pytracking.tracker.dimp.params import DiMPParams
 
 Features = dict[str, Tensor]
@@ -22,13 +27,19 @@ AREA_RANGE = (0.5, 2.0)
 _norm = InstanceL2Norm()  # the mean square of a map becomes 1, so that one ridge penalty fits all layers
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class RidgeBoxes:
-    """Moves a box onto the target, as far as its features tell; see `BoxRegressor`."""
+    """Moves boxes onto their targets, as far as their features tell; see `BoxRegressor`.
+
+    The motion is linear in a map: `learnt` has the factors of the pooled numbers as they lie in memory, so that
+    neither the order of the features nor their norm takes a pass of its own.
+    """
 
     regressor: BoxRegressor
-    cells: dict[str, int]  # a side, that a box has in each layer
+    learnt: tuple[Tensor, ...]  # (1, 4, b * b * C) float64 for each layer of `cells`, then the intercept (1, 4)
+    cells: dict[str, int]  # b, a side, that a box has in each layer
     context: float  # side of the pooled region in sides of the box
+    crop_sz: tuple[int, int]
 
     @classmethod
     def fit(
@@ -40,27 +51,94 @@ class RidgeBoxes:
         generator: torch.Generator,
     ) -> Self | None:
         """Regressor learnt from random boxes around the target in each crop; None where none of them is usable."""
+        cells, context = params.ridge_cells, params.ridge_context
         sampling = uniform(params.ridge_translation, params.ridge_scale, params.ridge_aspect, OVERLAP_RANGE)
         targets = targets.double().cpu()
         drawn = [draw_boxes(target, params.ridge_samples, sampling, crop_sz, generator) for target in targets]
         boxes = torch.cat(drawn)
         crop = torch.arange(len(targets)).repeat_interleave(params.ridge_samples)
-        features = box_features(layers, boxes, crop, crop_sz, params.ridge_cells, params.ridge_context)
+        features = box_features(layers, boxes, crop, crop_sz, cells, context)
         regressor = BoxRegressor.fit(features, boxes, targets[crop], params.ridge_alpha, OVERLAP_RANGE, AREA_RANGE)
         if regressor is None:
             return None
-        return cls(regressor, params.ridge_cells, params.ridge_context)
+        device = features.device
+        parts = regressor.coefficients.split([layers[name].shape[1] * side**2 for name, side in cells.items()], dim=1)
+        learnt = [
+            part.unflatten(1, (-1, side**2)).mT.flatten(1)[None].to(device)
+            for part, side in zip(parts, cells.values(), strict=True)
+        ]
+        return cls(regressor, (*learnt, regressor.intercept[None].to(device)), cells, context, crop_sz)
 
-    def refine(
+    @property
+    def key(self) -> Hashable:
+        return type(self), tuple(self.cells.items()), self.context, self.crop_sz
+
+    def __call__(
         self,
-        layers: Features,  # (1, C, H, W) each
-        box: Tensor,  # (4,) xywh in crop pixels
-        crop_sz: tuple[int, int],
-    ) -> Tensor:  # (4,)
-        """The box, moved and resized."""
-        boxes, crop = box[None].double().cpu(), torch.zeros(1, dtype=torch.long)
-        features = box_features(layers, boxes, crop, crop_sz, self.cells, self.context)
-        return self.regressor.moved(features, boxes)[0]
+        learnt: Sequence[Tensor],  # those of R targets, (R, ...) each
+        layers: Sequence[Tensor],  # (R, C, H, W) of `cells`
+        box: Values,  # (R, 4) xywh in crop pixels
+        jitter: Values,  # (R, 0, 4)
+    ) -> Tensor:  # (R, 5) float64: 1, for there is a box, and the box
+        moved = self.moved(learnt, layers, box.double() if isinstance(box, Tensor) else box.astype(np.float64))
+        moved = torch.as_tensor(moved)
+        return torch.cat((torch.ones_like(moved[:, :1]), moved), dim=1)
+
+    def moved(self, learnt: Sequence[Tensor], layers: Sequence[Tensor], boxes: Values) -> Values:  # (R, 4) -> (R, 4)
+        *coefficients, motion = learnt
+        weights = self._bin_weights(boxes, [layer.shape[2:] for layer in layers], layers[0].device)
+        start = 0
+        for layer, factors, side in zip(layers, coefficients, self.cells.values(), strict=True):
+            maps = layer.permute(0, 2, 3, 1).float()  # (R, H, W, C)
+            own = slice(start, start + side)
+            rows, columns = weights[:, 1, own, : maps.shape[1]], weights[:, 0, own, : maps.shape[2]]
+            in_rows = (rows @ maps.flatten(2)).unflatten(2, maps.shape[2:])  # (R, b, W, C)
+            pooled = (columns[:, None] @ in_rows).flatten(1) * (_norm.factor(maps).flatten(1) / side)
+            motion = motion + (factors @ pooled.double()[:, :, None])[:, :, 0]
+            start += side
+        return believed_boxes(
+            boxes,
+            moved_boxes(boxes, motion if isinstance(boxes, Tensor) else motion.numpy()),
+            OVERLAP_RANGE,
+            AREA_RANGE,
+        )
+
+    def _bin_weights(
+        self, boxes: Values, shapes: Sequence[Sequence[int]], device: torch.device
+    ) -> Tensor:  # (R, 2, K, L) float32
+        """Mean of every cell's hat function over every bin of all layers, on the axes (x, y), as in `prroi_pool2d`."""
+        bins = _bins_of(
+            tuple((self.crop_sz[0] / shape[0], side) for shape, side in zip(shapes, self.cells.values(), strict=True)),
+            max(map(max, shapes)),
+            device if isinstance(boxes, Tensor) else None,
+        )
+        extents = boxes[:, 2:] * self.context
+        corners = boxes[:, :2] + boxes[:, 2:] / 2 - extents / 2
+        low = corners[:, :, None] * bins.scale + extents[:, :, None] * bins.share + bins.offset
+        size = (extents[:, :, None] * bins.step)[..., None]
+        from_low = low[..., None] - bins.cells
+        return torch.as_tensor((hat_integral(from_low + size) - hat_integral(from_low)) / size).float()
+
+
+class _Bins(NamedTuple):
+    """Bins of all layers in a row, as linear functions of a box's lower corner and extent on one axis."""
+
+    scale: Values  # (K,) of the corner in the lower edge of a bin
+    share: Values  # (K,) of the extent
+    offset: Values  # (K,)
+    step: Values  # (K,) size of a bin in extents
+    cells: Values  # (L,) coordinates
+
+
+@cache  # never emptied: CUDA graphs read it
+def _bins_of(layers: tuple[tuple[float, int], ...], length: int, device: torch.device | None) -> _Bins:
+    """For the stride and the bins of each layer; arrays of numpy without a device."""
+    strides = np.concatenate([np.full(side, stride) for stride, side in layers])
+    step = np.concatenate([np.full(side, 1 / side / stride) for stride, side in layers])
+    share = np.concatenate([np.arange(side) / side / stride for stride, side in layers])
+    # The middle of the first cell lies half a stride behind the crop's edge.
+    arrays = (1 / strides, share, (1 - strides) / 2 / strides, step, np.arange(length, dtype=float))
+    return _Bins(*(array if device is None else torch.from_numpy(array).to(device) for array in arrays))
 
 
 def box_features(

@@ -65,19 +65,18 @@ def inside_image(pos: Vectors, size: Vectors, image_sz: Vectors, ratio: float) -
 
 
 def box_in_crop(
-    pos: Vectors,  # (2,), or (..., 2) as a tensor
+    pos: Vectors,  # (..., 2)
     size: Vectors,
     crop_pos: Vectors,
-    crop_scale: float | Tensor,  # (..., 1)
+    crop_scale: float | Vectors,  # (..., 1)
     crop_sz: tuple[int, int],
-) -> Tensor:  # (..., 4) float32 xywh in crop pixels
+) -> Vectors:  # (..., 4) float32 xywh in crop pixels
     """Box of a target in the pixels of a crop around `crop_pos`."""
-    is_tensor = isinstance(pos, Tensor)
     center, extent = (pos - crop_pos) / crop_scale, size / crop_scale
-    (y, x), (h, w) = (center.unbind(-1), extent.unbind(-1)) if is_tensor else (center, extent)
+    y, x, h, w = center[..., 0], center[..., 1], extent[..., 0], extent[..., 1]
     left, top = x + (crop_sz[1] - 1) / 2 - (w - 1) / 2, y + (crop_sz[0] - 1) / 2 - (h - 1) / 2
     box = [left, top, w, h]
-    return torch.stack(box, dim=-1).float() if is_tensor else torch.tensor(box, dtype=torch.float32)
+    return torch.stack(box, dim=-1).float() if isinstance(pos, Tensor) else np.stack(box, axis=-1, dtype=np.float32)
 
 
 def box_from_crop(

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor
 
-from ltr.data.box_sampling import SMALLEST_SIDE, area_ratio, draw_boxes, overlap, sample_boxes, to_corners, within
+from ltr.data.box_sampling import SMALLEST_SIDE, area_ratio, draw_boxes, overlap, sample_boxes, within
 from pytracking.tracker.rtmdnet.params import RTMDNetParams, Sampling, gaussian, uniform
 from tests.shared_data import golden
 
@@ -113,8 +113,15 @@ def test_boxes_apart_do_not_overlap() -> None:
     assert overlap(boxes, torch.tensor([[20.0, 0, 5, 5]]).double()).tolist() == [0, 0]
 
 
-def test_corners_areas_and_ranges() -> None:
+def test_arrays_of_numpy_give_what_tensors_give() -> None:
+    boxes, others = draw(gaussian(0.6, 1.2), 50), draw(gaussian(0.6, 1.2), 50, seed=1)
+    for function in (overlap, area_ratio):
+        expected = function(boxes, others)
+        assert torch.equal(torch.from_numpy(function(boxes.numpy(), others.numpy())), expected)
+        assert torch.equal(torch.from_numpy(function(boxes.numpy(), others[:1].numpy())), function(boxes, others[:1]))
+
+
+def test_areas_and_ranges() -> None:
     boxes = torch.tensor([[1.0, 2, 3, 4]])
-    assert to_corners(boxes).tolist() == [[1, 2, 4, 6]]
     assert area_ratio(boxes, torch.tensor([[0.0, 0, 2, 3]])).tolist() == [2]
     assert within(torch.tensor([0.5, 0.6, 1.0, 1.1]), (0.6, 1.0)).tolist() == [False, True, True, False]

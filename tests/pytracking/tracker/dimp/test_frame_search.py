@@ -14,21 +14,28 @@ from torch.utils._pytree import tree_leaves
 
 from pytracking.features.graphs import GraphCache
 from pytracking.features.net_wrappers import NetWithBackbone
-from pytracking.parameter.dimp._base import dimp_lite_iounet, rls
+from pytracking.parameter.dimp._base import dimp_lite_iounet, ridge_boxes, rls
+from pytracking.tracker.base.box_regression import BoxRegressor
 from pytracking.tracker.base.lockstep import run_together
-from pytracking.tracker.dimp import frame_search, requests
+from pytracking.tracker.dimp import box_refinement, frame_search, requests
+from pytracking.tracker.dimp.box_refinement import IoUBoxes
 from pytracking.tracker.dimp.dimp import DiMP
 from pytracking.tracker.dimp.frame_search import SEARCH_PARAMS
 from pytracking.tracker.dimp.params import DiMPParams
+from pytracking.tracker.dimp.ridge_boxes import RidgeBoxes
 from tests.pytracking.features.test_graphs import Recorder
 from tests.pytracking.tracker.dimp.test_dimp import SMALL, frame, path
 from tests.pytracking.tracker.dimp.test_requests import LITE, together
+from tests.pytracking.tracker.dimp.test_ridge_boxes import fitted
 
 aten = torch.ops.aten
 SCALES = [0.97, 1.0, 1.03]
 IOU_NET = dimp_lite_iounet().replace(train_skipping=4, **SMALL)
+RIDGE = ridge_boxes(LITE)
 SETTINGS = {
     "scales": LITE,
+    "ridge": RIDGE,
+    "ridge, scales": RIDGE.replace(scale_factors=[0.95, 1.0, 1.05]),
     "alternating scales, RLS": rls(LITE.replace(alternate_scales=True, scale_penalty=0.95), 0.01),
     "IoU-Net": IOU_NET,
     "IoU-Net, scales and window": IOU_NET.replace(
@@ -114,11 +121,28 @@ class Watched:
 def test_runs_that_differ_in_what_the_search_reads_are_kept_apart(name: str, advanced: bool) -> None:
     tracker = DiMP(SETTINGS[name].replace(advanced_localization=advanced))
     tracker.initialize(frame(*path(0)), {"init_bbox": [*path(0), 40, 40]})
-    watched: Any = Watched(tracker.params)
-    tracker.search = dataclasses.replace(tracker.search, params=watched)
+    watched, of_boxes = Watched(tracker.params), Watched(tracker.params)
+    boxes: Any = tracker.search.boxes
+    if isinstance(boxes, IoUBoxes):
+        boxes = dataclasses.replace(boxes, params=of_boxes)  # type: ignore[arg-type]
+    tracker.search = dataclasses.replace(tracker.search, params=watched, boxes=boxes)  # type: ignore[arg-type]
     tracker.track(frame(*path(1)))
     assert "score_preprocess" in watched.read
     assert watched.read - {"use_cuda_graphs"} <= set(SEARCH_PARAMS)
+    assert of_boxes.read <= set(box_refinement.PARAMS)
+    assert bool(of_boxes.read) == isinstance(boxes, IoUBoxes)
+
+
+def test_boxes_of_other_parameters_are_searched_apart() -> None:
+    searches = []
+    for params in (IOU_NET, IOU_NET, IOU_NET.replace(box_refinement_iter=7), RIDGE, LITE):
+        tracker = DiMP(params)
+        tracker.initialize(frame(*path(0)), {"init_bbox": [*path(0), 40, 40]})
+        searches.append(tracker.search.key)
+    assert searches[0] == searches[1]
+    assert len(set(searches)) == 4
+    other_context = dataclasses.replace(fitted(), context=1.5)
+    assert other_context.key != fitted().key
 
 
 class NothingOfTheHost(TorchDispatchMode):
@@ -157,6 +181,16 @@ def reads(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     return counts
 
 
+def fit_without_numbers(
+    layers: dict[str, Tensor], targets: Tensor, crop_sz: tuple[int, int], params: DiMPParams, *rest: Any
+) -> RidgeBoxes:
+    """In place of `RidgeBoxes.fit`, which reads the features of the first frame."""
+    like = targets.double()
+    factors = [like.new_empty(1, 4, layers[name].shape[1] * side**2) for name, side in params.ridge_cells.items()]
+    regressor = BoxRegressor(torch.cat(factors, dim=2)[0], like.new_empty(4))
+    return RidgeBoxes(regressor, (*factors, like.new_empty(1, 4)), params.ridge_cells, params.ridge_context, crop_sz)
+
+
 @pytest.mark.parametrize(
     ("architecture", "changes"),
     [
@@ -165,8 +199,9 @@ def reads(monkeypatch: pytest.MonkeyPatch) -> list[int]:
         ("dimpnet18", {"window_output": True, "perform_hn_without_windowing": True, "scale_factors": SCALES}),
         ("dimpnet_lite0", {"scale_factors": SCALES, "scale_penalty": 0.9, "score_filter_ksz": 3, "train_skipping": 2}),
         ("dimpnet18", {"score_preprocess": "softmax", "advanced_localization": False, "num_init_random_boxes": 0}),
+        ("dimpnet_lite0", {"box_estimator": "ridge", "scale_factors": SCALES}),
     ],
-    ids=["dimp50", "relative", "window", "lite", "simple"],
+    ids=["dimp50", "relative", "window", "lite", "simple", "ridge"],
 )
 @pytest.mark.parametrize("runs", [1, 2])
 def test_a_frame_reads_back_once(
@@ -177,11 +212,13 @@ def test_a_frame_reads_back_once(
     The score maps of panels are read when they are looked at.
     """
     monkeypatch.setattr(GraphCache, "run", on_device_alone)
+    monkeypatch.setattr(RidgeBoxes, "fit", fit_without_numbers)
     net = NetWithBackbone(architecture=architecture, filter_init="zero")
     params = DiMPParams(net=net, device="meta", **{**SMALL, **changes})
     trackers = [DiMP(params) for _ in range(runs)]
     image, info = frame(*path(0)), {"init_bbox": [*path(0), 40, 40]}
-    run_together([tracker.initialize_steps(image, info) for tracker in trackers])
+    ends = run_together([tracker.initialize_steps(image, info) for tracker in trackers])
+    assert [type(end) for end in ends] == [dict] * runs, ends
     assert reads == []
     for t in range(1, 6):
         ends = run_together([tracker.track_steps(frame(*path(t))) for tracker in trackers])

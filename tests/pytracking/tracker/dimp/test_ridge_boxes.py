@@ -1,5 +1,6 @@
 """Boxes by ridge regression on maps that tell where the target's corners are, and in the whole tracker."""
 
+import numpy as np
 import pytest
 import torch
 from torch import Tensor
@@ -41,8 +42,45 @@ def fitted() -> RidgeBoxes:
 def test_box_is_moved_onto_the_target(shift: tuple[float, ...]) -> None:
     target = torch.tensor([50.0, 49, 40, 50])
     box = target + torch.tensor(shift)
-    moved = fitted().refine({"layer2": square_map(target)}, box, CROP)
-    assert (moved - target).abs().max() < 1.5  # pixels; a cell has 8
+    ridge = fitted()
+    is_there, *moved = ridge(ridge.learnt, [square_map(target)], box[None].numpy(), np.zeros((1, 0, 4)))[0].tolist()
+    assert is_there
+    assert moved == pytest.approx(target.tolist(), abs=1.5)  # pixels; a cell has 8
+
+
+@pytest.mark.parametrize("kind", ["numpy", "tensor"])
+def test_targets_together_move_as_their_features_say(kind: str) -> None:
+    """Against the features of every box and its own regressor; two layers of other strides, and maps not square."""
+    torch.manual_seed(0)
+    crop_sz, targets = (144, 160), torch.tensor([[52.0, 47, 40, 50], [80, 60, 36, 45]])
+    shapes = {"layer2": (3, 18, 20), "layer3": (5, 9, 10)}
+    params = DiMPParams(ridge_cells={"layer3": 3, "layer2": 5}, ridge_alpha=1.0)
+    layers = [{name: torch.randn(1, *shape) for name, shape in shapes.items()} for _ in targets]
+    ridges = [
+        RidgeBoxes.fit(own, target[None], crop_sz, params, torch.Generator().manual_seed(1))
+        for own, target in zip(layers, targets, strict=True)
+    ]
+    boxes = (targets + torch.tensor([2.0, -3, 4, 1])).double()
+    expected = []
+    for ridge, own, box in zip(ridges, layers, boxes, strict=True):
+        assert ridge is not None
+        features = box_features(own, box[None], torch.zeros(1).long(), crop_sz, ridge.cells, ridge.context)
+        expected.append(ridge.regressor.moved(features, box[None]))
+        assert not torch.equal(expected[-1], box[None])
+    first = ridges[0]
+    assert first is not None
+    learnt = [torch.cat(tensors) for tensors in zip(*(ridge.learnt for ridge in ridges if ridge), strict=True)]
+    joined = [torch.cat([own[name] for own in layers]) for name in params.ridge_cells]
+    found = first.moved(learnt, joined, boxes if kind == "tensor" else boxes.numpy())
+    # Sums of some hundred products in float32 in another order, times coefficients of a few pixels.
+    torch.testing.assert_close(torch.as_tensor(found), torch.cat(expected), rtol=0, atol=1e-4)
+
+
+def test_boxes_that_grow_too_much_stay() -> None:
+    ridge, box = fitted(), torch.tensor([[50.0, 49, 40, 50]]).double()
+    *factors, intercept = ridge.learnt
+    learnt = [*(torch.zeros_like(each) for each in factors), intercept + torch.tensor([0.0, 0, 1, 1])]
+    assert torch.equal(ridge.moved(learnt, [square_map(box[0].float())], box), box)
 
 
 def test_features_do_not_depend_on_the_crop_that_shows_the_target() -> None:
