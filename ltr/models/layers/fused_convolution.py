@@ -1,9 +1,9 @@
 """Convolutions for inference on a CPU: bias, sum and activation in one call, 3x3 kernels by Winograd's method."""
 
+import math
 from typing import Any, TypeVar
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ltr.models.layers.winograd import best_tile, cost, transform_kernel, winograd_conv3x3
@@ -18,6 +18,10 @@ _ACTIVATIONS: dict[type[nn.Module], tuple[str, list[float]]] = {
 }
 _NEARLY = 1.25  # how much more a tile may cost whose kernel is there: another one takes as much memory
 _WINOGRAD_CHANNELS = 128  # with fewer the transforms cost what the products save
+# oneDNN takes 30 us to start, a matrix product 3. Passes of its own for bias and activation take that back where the
+# result does not stay in the cache; and with many inputs the product is all that counts.
+_CACHED_NUMBERS = 400_000
+_FEW_CHANNELS = 128
 
 
 def fusion_available() -> bool:
@@ -45,13 +49,13 @@ class FusedConv2d(nn.Module):
             and min(conv.in_channels, conv.out_channels) >= _WINOGRAD_CHANNELS
             and self.weight.dtype == torch.float32
         )
-        # oneDNN takes 30 us to start, a matrix product 3; with more outputs than inputs the bias takes that back.
+        narrows = activation is nn.Identity and 2 * conv.out_channels <= conv.in_channels
+        self.most_products = math.inf if narrows else _CACHED_NUMBERS  # largest result of a matrix product
         is_product = (
             conv.kernel_size == (1, 1)
             and self.geometry == ([0, 0], [1, 1], [1, 1], 1)
-            and activation is nn.Identity
             and self.bias is not None
-            and 2 * conv.out_channels <= conv.in_channels
+            and (narrows or conv.in_channels <= _FEW_CHANNELS)
         )
         self.columns = self.weight.flatten(1).mT.contiguous() if is_product else None  # (in, out)
         self.transformed: dict[int, Tensor] = {}  # kernels by tile size, made for the maps that come
@@ -63,8 +67,8 @@ class FusedConv2d(nn.Module):
     def forward(self, x: Tensor, skip: Tensor | None = None) -> Tensor:  # (N, C, H, W), (N, K, H', W')
         if self.suits_winograd:
             return self._winograd(x, skip)
-        if self.columns is not None:
-            return self._product(x, self.columns, skip)
+        if self.columns is not None and x[:, 0].numel() * self.columns.shape[1] <= self.most_products:
+            return self._activated(self._product(x, self.columns, skip))
         if self.packed is None:
             # Without the size of the map the layout is a guess, and a strided 1x1 convolution up to 12 times slower.
             size = [1, *x.shape[1:]]
@@ -77,7 +81,7 @@ class FusedConv2d(nn.Module):
         unary = "relu" if self.activation is nn.ReLU else None  # oneDNN adds to a sum no other one
         add = torch.ops.mkldnn._convolution_pointwise_
         result = add(skip, x, self.packed, self.bias, *self.geometry, "add", 1.0, unary, [], None)
-        return F.relu6(result, inplace=True) if self.activation is nn.ReLU6 else result
+        return result if unary else self._activated(result)
 
     def _product(self, x: Tensor, columns: Tensor, skip: Tensor | None) -> Tensor:
         """The convolution as a product of pixels and weights, without a copy where x has its channels last."""
@@ -85,7 +89,7 @@ class FusedConv2d(nn.Module):
         pixels = x.permute(0, 2, 3, 1)
         rows = pixels.reshape(-1, x.shape[1])
         if skip is None:
-            result = torch.addmm(self.bias, rows, columns)
+            result = torch.mm(rows, columns).add_(self.bias)
         else:
             result = skip.permute(0, 2, 3, 1).reshape(-1, len(self.bias)).add_(self.bias).addmm_(rows, columns)
         return result.view(*pixels.shape[:3], len(self.bias)).permute(0, 3, 1, 2)
@@ -95,11 +99,12 @@ class FusedConv2d(nn.Module):
         if tile not in self.transformed:
             self.transformed[tile] = transform_kernel(self.weight, tile)
         result = winograd_conv3x3(x, self.transformed[tile], self.bias, tile)
-        if skip is not None:
-            result = skip.add_(result)
+        return self._activated(result if skip is None else skip.add_(result))
+
+    def _activated(self, result: Tensor) -> Tensor:
         if self.activation is nn.ReLU:
-            return F.relu_(result)
-        return F.relu6(result, inplace=True) if self.activation is nn.ReLU6 else result
+            return result.relu_()
+        return result.clamp_(0, 6) if self.activation is nn.ReLU6 else result
 
     def _tile(self, height: int, width: int) -> int:
         """The best tile size, or one that is nearly as good and has its kernel."""

@@ -1,5 +1,7 @@
 """Normalization of feature maps."""
 
+from typing import Any
+
 import torch
 from torch import Tensor, nn
 
@@ -23,9 +25,13 @@ class InstanceL2Norm(nn.Module):
 
     def factor(self, x: Tensor) -> Tensor:  # (N, C, H, W) -> (N, 1, 1, 1)
         """What each map, in float32 or float64, is multiplied by."""
-        square = x.square().sum(dim=(1, 2, 3), keepdim=True) + self.eps
-        target = self.scale**2 * (x.shape[1:].numel() if self.size_average else 1)
-        return (target / square).sqrt()
+        factor: Tensor = self.factor_of(x.square().sum(dim=(1, 2, 3), keepdim=True), x.shape[1:].numel())
+        return factor
+
+    def factor_of(self, square: Any, count: int) -> Any:
+        """The same from sums of squares, in an array of numpy or a tensor, and the number of elements of a map."""
+        target = self.scale**2 * (count if self.size_average else 1)
+        return (target / (square + self.eps)) ** 0.5
 
     def extra_repr(self) -> str:
         return f"size_average={self.size_average}, eps={self.eps}, scale={self.scale:.4g}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -80,32 +81,37 @@ class RidgeBoxes:
         box: Values,  # (R, 4) xywh in crop pixels
         jitter: Values,  # (R, 0, 4)
     ) -> Tensor:  # (R, 5) float64: 1, for there is a box, and the box
-        moved = self.moved(learnt, layers, box.double() if isinstance(box, Tensor) else box.astype(np.float64))
-        moved = torch.as_tensor(moved)
+        moved = torch.as_tensor(self.moved(learnt, layers, box))
         return torch.cat((torch.ones_like(moved[:, :1]), moved), dim=1)
 
-    def moved(self, learnt: Sequence[Tensor], layers: Sequence[Tensor], boxes: Values) -> Values:  # (R, 4) -> (R, 4)
-        *coefficients, motion = learnt
-        weights = self._bin_weights(boxes, [layer.shape[2:] for layer in layers], layers[0].device)
+    def moved(
+        self, learnt: Sequence[Tensor], layers: Sequence[Tensor], box: Values
+    ) -> Values:  # (R, 4) float64, of the kind of `box`
+        maps: list[Values] = [layer.permute(0, 2, 3, 1).float() for layer in layers]  # (R, H, W, C)
+        norms: list[Values] = [torch.linalg.vector_norm(each.flatten(1), dim=1, keepdim=True) for each in maps]
+        values: list[Values] = list(learnt)
+        if isinstance(box, np.ndarray):
+            maps, norms, values = ([tensor.numpy() for tensor in tensors] for tensors in (maps, norms, values))
+        boxes = _as_type(box, "float64")
+        weights = self._bin_weights(boxes, [each.shape[1:3] for each in maps], layers[0].device)
+        *coefficients, motion = values
         start = 0
-        for layer, factors, side in zip(layers, coefficients, self.cells.values(), strict=True):
-            maps = layer.permute(0, 2, 3, 1).float()  # (R, H, W, C)
-            own = slice(start, start + side)
-            rows, columns = weights[:, 1, own, : maps.shape[1]], weights[:, 0, own, : maps.shape[2]]
-            in_rows = (rows @ maps.flatten(2)).unflatten(2, maps.shape[2:])  # (R, b, W, C)
-            pooled = (columns[:, None] @ in_rows).flatten(1) * (_norm.factor(maps).flatten(1) / side)
-            motion = motion + (factors @ pooled.double()[:, :, None])[:, :, 0]
+        for map_, norm, coefficient, side in zip(maps, norms, coefficients, self.cells.values(), strict=True):
+            columns, rows = (
+                weights[:, axis, start : start + side, :length] for axis, length in enumerate(map_.shape[2:0:-1])
+            )
+            x, y = _touched(columns), _touched(rows)
+            inside = map_[:, y, x]
+            in_rows = rows[..., y] @ inside.reshape(*inside.shape[:2], -1)  # (R, b, W * C)
+            in_bins = columns[:, None, :, x] @ in_rows.reshape(len(inside), side, *inside.shape[2:])  # (R, b, b, C)
+            features = in_bins.reshape(len(inside), -1) * (_norm.factor_of(norm**2, math.prod(map_.shape[1:])) / side)
+            motion = motion + (coefficient @ _as_type(features, "float64")[:, :, None])[:, :, 0]
             start += side
-        return believed_boxes(
-            boxes,
-            moved_boxes(boxes, motion if isinstance(boxes, Tensor) else motion.numpy()),
-            OVERLAP_RANGE,
-            AREA_RANGE,
-        )
+        return believed_boxes(boxes, moved_boxes(boxes, motion), OVERLAP_RANGE, AREA_RANGE)
 
     def _bin_weights(
         self, boxes: Values, shapes: Sequence[Sequence[int]], device: torch.device
-    ) -> Tensor:  # (R, 2, K, L) float32
+    ) -> Values:  # (R, 2, K, L) float32
         """Mean of every cell's hat function over every bin of all layers, on the axes (x, y), as in `prroi_pool2d`."""
         bins = _bins_of(
             tuple((self.crop_sz[0] / shape[0], side) for shape, side in zip(shapes, self.cells.values(), strict=True)),
@@ -117,7 +123,19 @@ class RidgeBoxes:
         low = corners[:, :, None] * bins.scale + extents[:, :, None] * bins.share + bins.offset
         size = (extents[:, :, None] * bins.step)[..., None]
         from_low = low[..., None] - bins.cells
-        return torch.as_tensor((hat_integral(from_low + size) - hat_integral(from_low)) / size).float()
+        return _as_type((hat_integral(from_low + size) - hat_integral(from_low)) / size, "float32")
+
+
+def _as_type(values: Values, name: str) -> Values:
+    return values.to(getattr(torch, name)) if isinstance(values, Tensor) else values.astype(name)
+
+
+def _touched(weights: Values) -> slice:  # (R, b, L)
+    """Cells with weights; on a device, which would have to be asked, all of them."""
+    if isinstance(weights, Tensor):
+        return slice(None)
+    cells = np.flatnonzero(weights.any(axis=(0, 1)))
+    return slice(cells[0], cells[-1] + 1) if len(cells) else slice(0, 1)
 
 
 class _Bins(NamedTuple):

@@ -133,7 +133,7 @@ def table_or_message(path):
         st.tuples(
             st.floats(0, 1),
             st.integers(0, 3),
-            st.sampled_from([*",; \t\n\r\x0c-.e\"#\0", "", "nan", "inf", "1_0", "0x1"]),
+            st.sampled_from([*',; \t\n\r\x0c-.e"#\0', "", "nan", "inf", "1_0", "0x1"]),
         ),
         max_size=4,
     ),

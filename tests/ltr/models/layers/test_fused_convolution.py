@@ -49,9 +49,23 @@ def test_projection_as_a_product(memory_format: torch.memory_format) -> None:
     assert found.is_contiguous(memory_format=torch.channels_last)
     skip = torch.randn(2, 24, 9, 7)
     torch.testing.assert_close(fused(x, skip.clone()), conv(x) + skip, rtol=1e-5, atol=1e-5)
-    for other in (nn.Conv2d(24, 24, 1), nn.Conv2d(96, 24, 1, stride=2), nn.Conv2d(96, 24, 1, bias=False)):
+    for other in (nn.Conv2d(192, 192, 1), nn.Conv2d(96, 24, 1, stride=2), nn.Conv2d(96, 24, 1, bias=False)):
         assert FusedConv2d(other).columns is None
-    assert FusedConv2d(conv, nn.ReLU6).columns is None
+
+
+@torch.no_grad()
+@pytest.mark.parametrize("activation", [nn.ReLU, nn.ReLU6])
+def test_expansion_as_a_product_of_small_maps(activation: type[nn.Module], monkeypatch: pytest.MonkeyPatch) -> None:
+    torch.manual_seed(0)
+    conv = nn.Conv2d(24, 96, 1)
+    fused, products = FusedConv2d(conv, activation), []
+    product = fused._product
+    monkeypatch.setattr(fused, "_product", lambda x, *rest: products.append(len(x[0, 0])) or product(x, *rest))
+    for size in (18, 80, 9):
+        x, skip = 3 * torch.randn(1, 24, size, size), torch.randn(1, 96, size, size)
+        torch.testing.assert_close(fused(x), activation()(conv(x)), rtol=1e-5, atol=1e-5)
+        torch.testing.assert_close(fused(x, skip.clone()), activation()(conv(x) + skip), rtol=1e-5, atol=1e-5)
+    assert products == [18, 18, 9, 9]
 
 
 @torch.no_grad()
