@@ -79,9 +79,13 @@ class NetWithBackbone:
 
     def preprocess_image(self, images: Tensor) -> Tensor:
         """(image / 255 - mean) / std per channel."""
+        import torch
+
         scale, offset = _normalization(
             self.mean or tuple(self.net.image_mean), self.std or tuple(self.net.image_std), images.device, images.dtype
         )
+        if isinstance(scale, float):
+            return torch.add(offset, images, alpha=scale)  # in one pass
         return (images * scale).add_(offset)
 
     def __getattr__(self, name: str) -> Any:
@@ -124,12 +128,12 @@ def _as_device(device: torch.device | str) -> torch.device:
 @functools.cache  # never emptied: CUDA graphs read it
 def _normalization(
     mean: tuple[float, ...], std: tuple[float, ...], device: Any, dtype: Any
-) -> tuple[Tensor, Tensor] | tuple[float, float]:
-    """Factor and offset of the channels; plain numbers, which are quicker to apply, where all have the same."""
+) -> tuple[Tensor | float, Tensor]:
+    """Factor and offset of the channels; a factor that all have in common as a plain number."""
     import torch
 
     if len(set(mean)) == len(set(std)) == 1:
-        return 1 / (255 * std[0]), -mean[0] / std[0]
+        return 1 / (255 * std[0]), torch.tensor(-mean[0] / std[0], device=device, dtype=dtype)
     mean_, std_ = (
         torch.tensor(values, device=device, dtype=torch.float64).reshape(1, 3, 1, 1) for values in (mean, std)
     )

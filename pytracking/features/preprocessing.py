@@ -86,10 +86,14 @@ def sample_patch(
     geometry = crop_geometry(np.array(image.shape[:2]), pos, sample_sz, output_sz, border_mode, max_scale_change)
     device = torch.device(device)
     if resize == "opencv" and device.type == "cpu" and output_sz is not None:
-        pixels = torch.from_numpy(_take(image, geometry)).float().numpy()  # several times faster than numpy's astype
+        pixels = _take(image, geometry)
+        # Several times faster than numpy's astype; an image may be mirrored in memory, as a tensor may not.
+        pixels = torch.from_numpy(pixels if min(pixels.strides) > 0 else pixels.copy()).float().numpy()
         resized = cv2.resize(pixels, output_sz[::-1], interpolation=cv2.INTER_LINEAR)
         return torch.from_numpy(resized).permute(2, 0, 1)[None], geometry.coords
-    patch = upload(torch.from_numpy(_take(image, geometry)), device).permute(2, 0, 1)[None].float()
+    patch = (
+        upload(torch.from_numpy(np.ascontiguousarray(_take(image, geometry))), device).permute(2, 0, 1)[None].float()
+    )
     if output_sz is not None and patch.shape[-2:] != output_sz:
         patch = F.interpolate(patch, output_sz, mode="bilinear", align_corners=False)
     return patch, geometry.coords
@@ -109,7 +113,7 @@ def _take(image: Array, geometry: CropGeometry) -> Array:
     inside = subsampled[max(y1, 0) : max(y2, 0), max(x1, 0) : max(x2, 0)]
     top, bottom, left, right = (int(max(extent, 0)) for extent in (-y1, y2 - height, -x1, x2 - width))
     if not (top or bottom or left or right):
-        return np.ascontiguousarray(inside)
+        return inside
     if inside.size:
         return cv2.copyMakeBorder(np.ascontiguousarray(inside), top, bottom, left, right, cv2.BORDER_REPLICATE)
     rows, columns = (np.clip(np.arange(low, high), 0, n - 1) for low, high, n in ((y1, y2, height), (x1, x2, width)))
