@@ -67,10 +67,13 @@ def winograd_conv3x3(
     for border in (padded[:, :1], padded[:, height + 1 :], padded[:, :, :1], padded[:, :, width + 1 :]):
         border.zero_()
     image, row, column, _ = padded.stride()
-    shape = (size, size, batch, rows, columns, channels)
-    tiles = padded.as_strided(shape, (row, column, image, row * tile, column * tile, 1))
-    points = (input @ tiles.reshape(size * size, -1)).view(size * size, -1, channels)
-    products = torch.bmm(points, kernel)
+    shape = (batch, rows, columns, size, size, channels)
+    tiles = padded.as_strided(shape, (image, row * tile, column * tile, row, column, 1)).reshape(
+        -1, size * size, channels
+    )
+    # Tile by tile, what the transform reads and writes stays in the cache.
+    points = torch.bmm(input.expand(len(tiles), -1, -1), tiles)
+    products = torch.bmm(points.transpose(0, 1), kernel)  # (n², tiles, K)
     if bias is not None:
         products[size + 1] += bias  # the point (1, 1), which every output takes once
     result = (output @ products.view(size * size, -1)).view(tile, tile, batch, rows, columns, -1)
