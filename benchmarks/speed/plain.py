@@ -115,7 +115,7 @@ def moved_by_ridge(ridge: RidgeBoxes, learnt: Sequence[Tensor], layers: Sequence
     named = dict(zip(ridge.cells, layers, strict=True))
     given = torch.as_tensor(boxes).cpu()
     features = box_features(named, given, torch.arange(len(given)), ridge.crop_sz, ridge.cells, ridge.context)
-    moved = ridge.regressor.moved(features, given)
+    moved = ridge.regressor.moved(ridge.regressor.motion(features).cpu(), given)
     return moved.to(layers[0].device) if isinstance(boxes, Tensor) else moved.numpy()
 
 

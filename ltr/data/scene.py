@@ -6,6 +6,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from ltr.admin.transfer import upload
 from ltr.data.types import Array, Image
 from ltr.models.layers.adaptive_roi_align import plain_taps
 
@@ -72,13 +73,14 @@ def crop(
     device: torch.device | str = "cpu",
 ) -> Tensor:  # (B, 3, h, w) float, 0 outside of the image
     """Parts of an image, resampled by RT-MDNet's plain RoIAlign: the last point lies one pixel behind the box."""
-    x, y, w, h = torch.from_numpy(boxes).to(device, torch.float32).unbind(1)
+    x, y, w, h = torch.from_numpy(boxes).float().unbind(1)
     rows, row_weights = plain_taps(y, y + h, size[1], image.shape[0])  # (B, h, 2)
     columns, column_weights = plain_taps(x, x + w, size[0], image.shape[1])
     top, bottom, left, right = int(rows.min()), int(rows.max()) + 1, int(columns.min()), int(columns.max()) + 1
-    part = torch.from_numpy(image[top:bottom, left:right]).to(device).permute(2, 0, 1).float()
-    lines = _mixed(part, (rows - top)[None], row_weights)
-    return _mixed_columns(lines, columns - left, column_weights)
+    part = upload(torch.from_numpy(np.ascontiguousarray(image[top:bottom, left:right])), device)
+    on_device = [upload(taps, device) for taps in (rows - top, row_weights, columns - left, column_weights)]
+    lines = _mixed(part.permute(2, 0, 1).float(), on_device[0][None], on_device[1])
+    return _mixed_columns(lines, *on_device[2:])
 
 
 def _mixed(part: Tensor, rows: Tensor, weights: Tensor) -> Tensor:  # (3, H, W), (1, B, h, 2) -> (B, 3, h, W)

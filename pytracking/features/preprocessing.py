@@ -12,6 +12,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from ltr.admin.transfer import upload
 from pytracking.utils.types import Array
 
 BORDER_MODES = ("replicate", "inside", "inside_major")
@@ -97,13 +98,6 @@ def sample_patch(
     if output_sz is not None and patch.shape[-2:] != output_sz:
         patch = F.interpolate(patch, output_sz, mode="bilinear", align_corners=False)
     return patch, geometry.coords
-
-
-def upload(values: Tensor, device: torch.device) -> Tensor:
-    """Values of the host on the device; a GPU takes them from pinned memory while the program goes on."""
-    if device.type != "cuda":
-        return values.to(device)
-    return values.pin_memory().to(device, non_blocking=True)
 
 
 def _take(image: Array, geometry: CropGeometry) -> Array:

@@ -3,6 +3,8 @@
 import torch
 from torch import Tensor, nn
 
+from ltr.admin.transfer import upload
+
 
 class SeededDropout(nn.Module):
     """Dropout whose masks come from a CPU generator: the same on every device, whatever else draws random numbers.
@@ -21,7 +23,7 @@ class SeededDropout(nn.Module):
         if not self.training or self.p == 0:
             return x
         kept = torch.rand(x.shape, generator=self.generator) >= self.p
-        return x * kept.to(x.device, x.dtype).div_(1 - self.p)
+        return x * upload(kept.to(x.dtype).div_(1 - self.p), x.device)
 
     def extra_repr(self) -> str:
         return f"p={self.p}"

@@ -40,7 +40,7 @@ def _library(values: Values) -> Any:
 class BoxRegressor:
     """Linear map of features to regression targets, and which results are believed."""
 
-    coefficients: Tensor  # (4, D) float64
+    coefficients: Tensor  # (4, D) float64, on the device of the features
     intercept: Tensor  # (4,)
     overlap_range: Range = (0.6, 1.0)
     area_range: Range = (1.0, 2.0)
@@ -63,27 +63,28 @@ class BoxRegressor:
         used = within(overlap(boxes, targets), overlap_range) & within(area_ratio(boxes, targets), area_range)
         if not used.any():
             return None
-        X, Y = features[used.to(features.device)].double().cpu(), regression_targets(boxes[used], targets[used])
+        rows = used.nonzero()[:, 0].to(features.device)  # known on the host, which then need not ask for their number
+        X, Y = features[rows].double().cpu(), regression_targets(boxes[used], targets[used])
         X_mean, Y_mean = X.mean(dim=0), Y.mean(dim=0)
         coefficients = ridge(X - X_mean, Y - Y_mean, alpha)
-        return cls(coefficients, Y_mean - coefficients @ X_mean, overlap_range, area_range)
+        intercept = Y_mean - coefficients @ X_mean
+        return cls(coefficients.to(features.device), intercept.to(features.device), overlap_range, area_range)
 
-    def motion(self, features: Tensor) -> Tensor:  # (n, D) -> (n, 4)
-        return features.double().cpu() @ self.coefficients.mT + self.intercept
+    def motion(self, features: Tensor) -> Tensor:  # (n, D) -> (n, 4) float64, on their device
+        return features.double() @ self.coefficients.mT + self.intercept
 
-    def moved(self, features: Tensor, boxes: Tensor) -> Tensor:  # (n, D), (n, 4) -> (n, 4)
+    def moved(self, motion: Tensor, boxes: Tensor) -> Tensor:  # (n, 4), (n, 4) -> (n, 4)
         """Regressed boxes; a box keeps its place where the result is out of the ranges."""
-        moved = moved_boxes(boxes, self.motion(features))
-        return believed_boxes(boxes, moved, self.overlap_range, self.area_range)
+        return believed_boxes(boxes, moved_boxes(boxes, motion), self.overlap_range, self.area_range)
 
     def predict(
         self,
-        features: Tensor,  # (n, D)
+        motion: Tensor,  # (n, 4)
         boxes: Tensor,  # (n, 4)
         image_sz: tuple[int, int],  # h, w
     ) -> Tensor:  # (n, 4)
         """Regressed boxes, cut to the image."""
-        result = self.moved(features, boxes)
+        result = self.moved(motion, boxes)
         extent = torch.tensor(image_sz[::-1], dtype=boxes.dtype)
         # The room is that of the old corner, as in RT-MDNet.
         return torch.cat((result[:, :2].clamp_min(0), torch.minimum(result[:, 2:], extent - boxes[:, :2])), dim=1)

@@ -11,9 +11,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from ltr.admin.transfer import upload
 from ltr.models.target_classifier.joint import update_together
 from pytracking.features.graphs import call, graphs_of
-from pytracking.features.preprocessing import upload
 from pytracking.tracker.base.lockstep import Request, T
 from pytracking.tracker.dimp.frame_search import Found, FrameSearch, read_row
 from pytracking.tracker.dimp.online_learning import OnlineClassifier

@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor
 
-from pytracking.features.preprocessing import upload
+from ltr.admin.transfer import upload
 
 
 def replaced_slot(

@@ -6,6 +6,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from ltr.admin.transfer import upload
 from ltr.data.box_sampling import SMALLEST_SIDE
 from ltr.data.scene import Scene, crop, rois_in_scene, scene_around
 from pytracking.features.net_wrappers import NetWithBackbone
@@ -47,7 +48,7 @@ class RoIFeatures:
         rois = torch.cat((scene_of_box[:, None], rois_in_scene(boxes, corners, scales)), dim=1)
         crops = crop(image, np.stack([scene.box for scene in scenes]), scenes[0].size, self.device)
         result: Tensor = self.net.extract_roi_features(
-            self.net.preprocess_image(crops), rois.to(self.device, torch.float32)
+            self.net.preprocess_image(crops), upload(rois.float(), self.device)
         )
         return result
 

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.optim import SGD, Optimizer
 
+from ltr.admin.transfer import upload
 from ltr.models.loss.mdnet_loss import binary_classification_loss
 from ltr.models.tracking.mdnet import MDNetHead
 from pytracking.tracker.rtmdnet.params import RTMDNetParams
@@ -48,7 +49,7 @@ def fine_tune(
     iterations: int,
     params: RTMDNetParams,
     generator: torch.Generator,
-) -> list[float]:
+) -> Tensor:  # (iterations,), on the device of the samples: a GPU goes on while the next step is prepared
     """Mini-batch descent on positive samples and mined negative ones; returns the losses before each step.
 
     Without samples of one kind only the other is learnt from.
@@ -58,16 +59,16 @@ def fine_tune(
     positive_batches = batches(len(positives), params.batch_positives, iterations, generator)
     negative_batches = batches(len(negatives), params.batch_negative_candidates, iterations, generator)
     for chosen, candidates in zip(positive_batches, negative_batches, strict=True):
-        positive = positives[chosen.to(positives.device)]
-        negative = hardest(head, negatives[candidates.to(negatives.device)], params.batch_negatives)
+        positive = positives[upload(chosen, positives.device)]
+        negative = hardest(head, negatives[upload(candidates, negatives.device)], params.batch_negatives)
         logits = head(torch.cat((positive, negative)))
         loss = binary_classification_loss(logits[: len(positive)], logits[len(positive) :])
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
-        losses.append(loss.item())
+        losses.append(loss.detach())
     head.eval()
-    return losses
+    return torch.stack(losses) if losses else positives.new_empty(0)
 
 
 def make_sgd(head: MDNetHead, learning_rate: float, params: RTMDNetParams) -> Optimizer:
@@ -143,7 +144,7 @@ class OnlineClassifier:
         self.params = params
         self.generator = generator
         self.optimizer = make_optimizer(head, params.init_learning_rate, params)
-        self.losses: list[float] = []
+        self.losses: Tensor | None = None  # of the last training
         self._temporary: tuple[MDNetHead, Optimizer] | None = None
 
     @property
@@ -172,7 +173,7 @@ class OnlineClassifier:
         """Learn from the last frames after the target was lost."""
         if self.params.weight_backup and self._temporary is None:
             copy = MDNetHead(self.head.feature_dim, self.head.hidden_dim, self.generator)
-            copy.to(next(self.head.parameters()).device).load_state_dict(self.head.state_dict())
+            copy.load_state_dict({name: own.clone() for name, own in self.head.state_dict().items()}, assign=True)
             self._temporary = copy, make_sgd(copy, self.params.update_learning_rate, self.params)
         head, optimizer = self._temporary or (self.head, self.optimizer)
         self._update(head, optimizer, memory, self.params.short_term_frames)

@@ -38,10 +38,10 @@ class RTMDNetPanels:
     def _losses(self) -> Curves | None:
         """Loss before each step of the last update."""
         losses = self._tracker.classifier.losses
-        if losses is self._shown_losses or not losses:
+        if losses is self._shown_losses or losses is None:
             return None
         self._shown_losses = losses
-        return Curves({"loss": losses}, is_log=True)
+        return Curves({"loss": losses.tolist()}, is_log=True)
 
     def _inverses(self) -> Curves:
         optimizer = self._tracker.classifier.optimizer

@@ -66,15 +66,15 @@ class RTMDNet(BaseTracker):
         features = self.features.of_boxes(image, candidates, self.target)
         self.scores = scores = self.classifier.score(features)
         best = scores.topk(min(params.num_best, len(scores)))
-        best_boxes, best_features = candidates[best.indices.cpu()], features[best.indices]
+        score, indices, motion = self._read_back(best.values, best.indices, features[best.indices])
+        best_boxes = candidates[indices]
         self.target = best_boxes.mean(dim=0)
-        score = float(best.values.mean())
         self.found = score > params.success_threshold
 
         # Draw samples, and learn from them: occasionally on failure, else regularly.
         box = self.target
         if self.found:
-            box = self._regressed(best_boxes, best_features, image)
+            box = self._regressed(best_boxes, motion, image)
             self._remember(image)
         if not self.found:
             self.classifier.update_occasionally(self.memory)
@@ -98,11 +98,19 @@ class RTMDNet(BaseTracker):
         sampling = gaussian(translation, params.candidate_scale, inside=True)
         return draw_boxes(self.target, params.num_candidates, sampling, image.shape[:2], self.generator)
 
-    def _regressed(self, boxes: Tensor, features: Tensor, image: Image) -> Tensor:  # (n, 4), (n, D) -> (4,)
+    def _read_back(self, scores: Tensor, indices: Tensor, features: Tensor) -> tuple[float, Tensor, Tensor]:
+        """Mean score, index (n,) and motion (n, 4 or 0) of the best candidates: all that a frame is asked for."""
+        columns = [scores.mean().double().expand(len(scores), 1), indices.double()[:, None]]
+        if self.regressor is not None:
+            columns.append(self.regressor.motion(features))
+        rows = torch.cat(columns, dim=1).cpu()
+        return float(rows[0, 0]), rows[:, 1].long(), rows[:, 2:]
+
+    def _regressed(self, boxes: Tensor, motion: Tensor, image: Image) -> Tensor:  # (n, 4), (n, 4) -> (4,)
         """Mean of the best boxes after box regression. It is reported, the tracker goes on from the mean before it."""
         if self.regressor is None:
             return boxes.mean(dim=0)
-        return self.regressor.predict(features, boxes, image.shape[:2]).mean(dim=0)
+        return self.regressor.predict(motion, boxes, image.shape[:2]).mean(dim=0)
 
     def _remember(self, image: Image) -> None:
         """Store the samples of this frame; positives and negatives share a scene."""

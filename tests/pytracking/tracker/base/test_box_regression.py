@@ -18,7 +18,7 @@ def test_golden_vectors() -> None:
     assert regressor is not None
     torch.testing.assert_close(regressor.coefficients, case["bbreg_coef"], rtol=0, atol=1e-6)
     torch.testing.assert_close(regressor.intercept, case["bbreg_intercept"], rtol=0, atol=1e-6)
-    found = regressor.predict(case["bbreg_Xp"], case["bbreg_boxes_p"], image)
+    found = regressor.predict(regressor.motion(case["bbreg_Xp"]), case["bbreg_boxes_p"], image)
     torch.testing.assert_close(found, case["bbreg_pred"], rtol=0, atol=1e-3)
 
 
@@ -45,7 +45,7 @@ def test_boxes_of_several_images_have_their_own_targets() -> None:
     torch.testing.assert_close(moved_boxes(boxes, motion), targets)
     regressor = BoxRegressor.fit(motion, boxes, targets, 1e-9, area_range=(0.5, 2.0))  # features that tell the motion
     assert regressor is not None
-    torch.testing.assert_close(regressor.moved(motion, boxes), targets, rtol=0, atol=1e-5)
+    torch.testing.assert_close(regressor.moved(regressor.motion(motion), boxes), targets, rtol=0, atol=1e-5)
 
 
 def test_no_usable_boxes_give_no_regressor() -> None:
@@ -57,6 +57,6 @@ def test_no_usable_boxes_give_no_regressor() -> None:
 def test_results_out_of_the_ranges_are_not_believed() -> None:
     far = BoxRegressor(torch.zeros(4, 2).double(), torch.tensor([0.0, 0.0, 1.0, 1.0]).double())
     boxes = torch.tensor([[10.0, 10, 20, 20]]).double()
-    torch.testing.assert_close(far.predict(torch.zeros(1, 2), boxes, (100, 100)), boxes)
+    torch.testing.assert_close(far.predict(far.motion(torch.zeros(1, 2)), boxes, (100, 100)), boxes)
     near = BoxRegressor(torch.zeros(4, 2).double(), torch.tensor([0.0, 0.0, -0.1, -0.1]).double())
-    assert near.predict(torch.zeros(1, 2), boxes, (100, 100))[0, 2] < 20
+    assert near.predict(near.motion(torch.zeros(1, 2)), boxes, (100, 100))[0, 2] < 20

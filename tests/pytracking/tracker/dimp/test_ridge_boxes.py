@@ -65,7 +65,7 @@ def test_targets_together_move_as_their_features_say(kind: str) -> None:
     for ridge, own, box in zip(ridges, layers, boxes, strict=True):
         assert ridge is not None
         features = box_features(own, box[None], torch.zeros(1).long(), crop_sz, ridge.cells, ridge.context)
-        expected.append(ridge.regressor.moved(features, box[None]))
+        expected.append(ridge.regressor.moved(ridge.regressor.motion(features), box[None]))
         assert not torch.equal(expected[-1], box[None])
     first = ridges[0]
     assert first is not None
