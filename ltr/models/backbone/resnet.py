@@ -4,11 +4,14 @@ This module imports torchvision; import it where a ResNet is built, not at the t
 """
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
+import torch
 import torchvision.models.resnet as tv
 from torch import Tensor, nn
 
+from ltr.admin.errors import InputError
 from ltr.models.backbone.base import Backbone
 from ltr.models.layers.fused_convolution import FusedConv2d, fuse_convolutions
 
@@ -83,5 +86,18 @@ def resnet50(pretrained: bool = False) -> ResNet:
 def _resnet(block: type[tv.BasicBlock] | type[tv.Bottleneck], blocks: Sequence[int], weights: Any) -> ResNet:
     network = ResNet(block, list(blocks))
     if weights is not None:
-        network.load_state_dict(weights.get_state_dict(progress=True, check_hash=True))
+        network.load_state_dict(_fetched(weights))
     return network
+
+
+def _fetched(weights: Any) -> dict[str, Tensor]:
+    """torchvision's weights, fetched where they are not yet stored. Raises InputError where that fails."""
+    try:
+        state: dict[str, Tensor] = weights.get_state_dict(progress=True, check_hash=True)
+    except OSError as error:
+        path = Path(torch.hub.get_dir()) / "checkpoints" / Path(weights.url).name
+        raise InputError(
+            f"expected the ImageNet weights {path}, or a network to fetch them by, found neither ({error}); put the "
+            f"file of {weights.url} there, or start from random weights (backbone_pretrained=false)"
+        ) from error
+    return state

@@ -1,8 +1,12 @@
+from pathlib import Path
+from urllib.error import URLError
+
 import pytest
 import torch
 import torchvision
 from torch import nn
 
+from ltr.admin.errors import InputError
 from ltr.models.backbone.resnet import ResNet, resnet18, resnet50
 from tests.ltr.models.networks import random_statistics
 
@@ -74,3 +78,15 @@ def test_frozen_layers_stay_as_they_are_in_training() -> None:
 def test_unknown_layer_is_named(network: ResNet, layers: tuple[str, ...]) -> None:
     with pytest.raises(ValueError, match="Expected output layers among conv1, layer1"):
         network(torch.randn(1, 3, 64, 64), layers)
+
+
+def test_weights_that_cannot_be_fetched_are_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*args: object, **kwargs: object) -> None:
+        raise URLError("no route to host")
+
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path))
+    monkeypatch.setattr("torch.hub.download_url_to_file", refuse)
+    with pytest.raises(
+        InputError, match=r"ImageNet weights .*resnet18-\w+\.pth.*no route to host.*backbone_pretrained"
+    ):
+        resnet18(pretrained=True)
