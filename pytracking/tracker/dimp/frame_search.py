@@ -103,12 +103,12 @@ class Found:
     scale_index: int
     score: float  # of the highest peak, which is not always the chosen one
     translation: Array  # (2,) from the center of the chosen crop, image pixels
-    box: list[float] | None  # refined, xywh in crop pixels; None where every box is too elongated or there are none
+    box: list[float] | None  # xywh in crop pixels; None where none is searched for or every one is too elongated
     scores: Tensor  # (S, H, W), still on the device
 
 
 def read_row(row: list[float], scores: Tensor) -> Found:
-    """From flag, scale index, score, translation (2), and with an IoU-Net whether there is a box, and the box (4)."""
+    """From flag, scale index, score, translation (2), and from a `BoxSearch` whether there is a box, and the box."""
     flag, index, score, *translation = row[:5]
     box = row[6:] if any(row[5:6]) else None
     return Found(FLAGS[int(flag)], int(index), score, np.array(translation), box, scores)

@@ -62,13 +62,12 @@ class RidgeBoxes:
         regressor = BoxRegressor.fit(features, boxes, targets[crop], params.ridge_alpha, OVERLAP_RANGE, AREA_RANGE)
         if regressor is None:
             return None
-        device = features.device
         parts = regressor.coefficients.split([layers[name].shape[1] * side**2 for name, side in cells.items()], dim=1)
         learnt = [
-            part.unflatten(1, (-1, side**2)).mT.flatten(1)[None].to(device)
+            part.unflatten(1, (-1, side**2)).mT.flatten(1)[None]
             for part, side in zip(parts, cells.values(), strict=True)
         ]
-        return cls(regressor, (*learnt, regressor.intercept[None].to(device)), cells, context, crop_sz)
+        return cls(regressor, (*learnt, regressor.intercept[None]), cells, context, crop_sz)
 
     @property
     def key(self) -> Hashable:
@@ -107,7 +106,8 @@ class RidgeBoxes:
             features = in_bins.reshape(len(inside), -1) * (_norm.factor_of(norm**2, math.prod(map_.shape[1:])) / side)
             motion = motion + (coefficient @ _as_type(features, "float64")[:, :, None])[:, :, 0]
             start += side
-        return believed_boxes(boxes, moved_boxes(boxes, motion), OVERLAP_RANGE, AREA_RANGE)
+        with np.errstate(over="ignore", invalid="ignore"):  # what is out of the ranges is not believed
+            return believed_boxes(boxes, moved_boxes(boxes, motion), OVERLAP_RANGE, AREA_RANGE)
 
     def _bin_weights(
         self, boxes: Values, shapes: Sequence[Sequence[int]], device: torch.device

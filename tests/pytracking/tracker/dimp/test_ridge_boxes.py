@@ -76,11 +76,13 @@ def test_targets_together_move_as_their_features_say(kind: str) -> None:
     torch.testing.assert_close(torch.as_tensor(found), torch.cat(expected), rtol=0, atol=1e-4)
 
 
-def test_boxes_that_grow_too_much_stay() -> None:
+@pytest.mark.parametrize("growth", [1.0, 1e4, torch.nan])
+def test_boxes_that_grow_too_much_stay(growth: float) -> None:
     ridge, box = fitted(), torch.tensor([[50.0, 49, 40, 50]]).double()
     *factors, intercept = ridge.learnt
-    learnt = [*(torch.zeros_like(each) for each in factors), intercept + torch.tensor([0.0, 0, 1, 1])]
-    assert torch.equal(ridge.moved(learnt, [square_map(box[0].float())], box), box)
+    learnt = [*(torch.zeros_like(each) for each in factors), intercept + torch.tensor([0.0, 0, growth, growth])]
+    for values in (box, box.numpy()):
+        assert torch.equal(torch.as_tensor(ridge.moved(learnt, [square_map(box[0].float())], values)), box)
 
 
 def test_features_do_not_depend_on_the_crop_that_shows_the_target() -> None:
