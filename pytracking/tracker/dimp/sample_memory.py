@@ -1,13 +1,15 @@
 """Memory of training samples with their weights."""
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from ltr.admin.transfer import upload
+from pytracking.utils.types import Array
 
 
 def replaced_slot(
-    weights: Tensor,  # (M,)
+    weights: Array,  # (M,)
     num_stored: int,
     num_initial: int,
     initial_minimum: float | None,
@@ -16,30 +18,30 @@ def replaced_slot(
     if num_stored < len(weights):
         return num_stored
     first = num_initial if initial_minimum else 0
-    return first + int(torch.argmin(weights[first:]))
+    return first + int(weights[first:].argmin())
 
 
 def insert_weight(
-    weights: Tensor,  # (M,) float32, sum about 1
+    weights: Array,  # (M,) float32, sum about 1
     slot: int,
     previous_slot: int | None,  # the slot written last; None at the first insertion
     learning_rate: float,
     num_initial: int,
     initial_minimum: float | None,
-) -> Tensor:  # (M,)
+) -> Array:  # (M,)
     """Weights after a sample went to `slot`.
 
     A new sample weighs 1 / (1 - learning rate) times the one before it, which after normalization is an exponential
     window. The floor of the first frame's weight leaves a sum slightly above 1, as in pytracking.
     """
     if learning_rate >= 1:
-        weights = torch.zeros_like(weights)
+        weights = np.zeros_like(weights)
         weights[slot] = 1
     elif previous_slot is None:
         weights = weights / (1 - learning_rate)
         weights[slot] = learning_rate
     else:
-        weights = weights.clone()
+        weights = weights.copy()
         weights[slot] = weights[previous_slot] / (1 - learning_rate)
     weights = weights / weights.sum()
     if initial_minimum and weights[:num_initial].sum() < initial_minimum:
@@ -72,7 +74,7 @@ class SampleMemory:
         self._features[: self.num_initial] = features
         self._boxes = boxes.new_zeros((size, 4))
         self._boxes[: self.num_initial] = boxes
-        self._weights = torch.zeros(size)  # on the CPU, where the rule decides
+        self._weights = np.zeros(size, np.float32)  # on the host, where the rule decides
         self._weights[: self.num_initial] = 1 / self.num_initial
         self._previous_slot: int | None = None
 
@@ -86,7 +88,7 @@ class SampleMemory:
 
     @property
     def weights(self) -> Tensor:  # (num_stored,) on the device of the features
-        return upload(self._weights[: self.num_stored], self._features.device)
+        return upload(torch.from_numpy(self._weights[: self.num_stored]), self._features.device)
 
     def insert(self, feature: Tensor, box: Tensor, learning_rate: float) -> int:
         """Store a sample, feature (1, C, H, W) and box (4,); returns its slot."""
