@@ -117,12 +117,13 @@ def score_adjoints(
     Unfolding the maps, in place of the features with their hundreds of channels, turns it into one matrix product a
     sample: on a CPU several times faster than the weight gradient of a convolution routine.
     """
-    count = score_maps.shape[1]
-    reach = kernel_size - 1 - kernel_size // 2
-    taps = F.unfold(score_maps.to(feat.dtype), kernel_size, padding=reach)  # (N, M * k², H * W)
-    taps = taps.view(len(feat), count, kernel_size**2, -1).flip(2).flatten(1, 2)
+    height, width = feat.shape[2:]
+    padded = F.pad(score_maps.to(feat.dtype), (kernel_size - 1 - kernel_size // 2,) * 4)
+    windows = padded.unfold(2, height, 1).unfold(3, width, 1)  # (N, M, k, k, H, W), the taps in reverse
+    # Copied row by row: `F.unfold` takes three times as long on a CPU.
+    taps = windows.reshape(len(feat), -1, height * width)
     total: Tensor = torch.bmm(feat.flatten(2), taps.mT).sum(dim=0)
-    return total.reshape(-1, count, kernel_size, kernel_size).transpose(0, 1)
+    return total.view(-1, score_maps.shape[1], kernel_size, kernel_size).flip(2, 3).transpose(0, 1)
 
 
 def conv_layer_virtual_input(
