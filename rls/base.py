@@ -15,12 +15,15 @@ Reads: on a CPU they cost nothing. From a CUDA device each would wait for all wo
 therefore decides on the device: an input that is not finite counts as zeros, one with a bad pivot is left out, a
 direction that is not new becomes a column of zeros. The numbers travel to the host meanwhile, and are looked at when
 the next update or a diagnosis comes (`InverseCorrelation.settle`). Blocks of several rows do read.
+
+Graphs: such an update has a part of the host, a part of the device, and a part of the host again. A CUDA graph can
+record the one in the middle together with what comes before and after it on the device.
 """
 
 import math
 import warnings
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping
+from collections.abc import Hashable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -121,7 +124,8 @@ class InverseCorrelation(ABC):
         rows = self._as_rows(x)
         self.settle()
         if not self._reads_are_free and len(rows) == 1:
-            self._absorb_unread(rows)
+            self._begin_unread()
+            self.end_update(*self.update_on_device(rows))
             return
         self._check_finite(rows)
         for index, block in enumerate(self.blocks(rows.shape[0])):
@@ -159,6 +163,45 @@ class InverseCorrelation(ABC):
         shape = "(q, dim)" if bias is None else "(q, dim - 1)"
         check_last_dim("weight", weight, self.dim - (bias is not None), shape)
         self._apply_(weight, bias)
+
+    def begin_update(self) -> Hashable | None:
+        """Before `update_on_device`: what it depends on beside its input, or None where no graph can record it.
+
+        Recorded, it may be repeated for other inputs as long as this stays the same. Recorded it cannot be on a CPU,
+        with β < 1, which changes δ_n with every update, nor where it would have to read whether an input is new.
+
+        Raises:
+            As `settle`.
+        """
+        self.settle()
+        if self._reads_are_free or self.beta < 1 or not self._begin_unread():
+            return None
+        return self._ridge, *((tensor.data_ptr(), tensor.shape) for tensor in self._places())
+
+    @torch.no_grad()
+    def update_on_device(
+        self,
+        x: Tensor,  # (dim,) or (1, dim)
+    ) -> tuple[Tensor, Tensor]:
+        """What an update by one input does on a CUDA device, and nothing on the host; `apply` may follow at once.
+
+        Returns what `end_update` is to get. It comes after `begin_update`.
+        """
+        row = self._as_rows(x)
+        norm = torch.linalg.vector_norm(row, dtype=self._work_dtype)
+        row = row.masked_fill(~norm.isfinite(), 0.0)
+        numbers = norm, *self._downdate_unread(row)
+        return row, torch.stack([number.double().squeeze() for number in numbers])
+
+    def end_update(
+        self,
+        row: Tensor,  # (1, dim)
+        numbers: Tensor,  # (3 or 4,) float64
+    ) -> None:
+        """After `update_on_device` has been started, with what it returned."""
+        self._end_unread()
+        self._count(1, 1)
+        self._unsettled = UnsettledUpdate(self.num_updates, row, Verdict(numbers))
 
     def settle(self) -> None:
         """Look at the numbers of the last update, waiting for the device if need be; does nothing on a CPU.
@@ -299,14 +342,6 @@ class InverseCorrelation(ABC):
             self._recover(rows, steps, pivot, self.num_updates + 1)
         self._count(count, steps)
 
-    def _absorb_unread(self, row: Tensor) -> None:
-        """Take one row (1, dim) in after one forgetting step, without a host read."""
-        norm = torch.linalg.vector_norm(row, dtype=self._work_dtype)
-        row = row.masked_fill(~norm.isfinite(), 0.0)
-        numbers = self._downdate_unread(row)
-        self._count(1, 1)
-        self._unsettled = UnsettledUpdate(self.num_updates, row, Verdict([norm, *numbers]))
-
     def _count(self, count: int, steps: int) -> None:
         self.num_updates += count
         self._ridge *= self.beta**steps
@@ -344,11 +379,23 @@ class InverseCorrelation(ABC):
         """
 
     @abstractmethod
+    def _begin_unread(self) -> bool:
+        """The host's part before `_downdate_unread`; whether a graph can record that."""
+
+    @abstractmethod
     def _downdate_unread(self, row: Tensor) -> list[Tensor]:
         """`_downdate` by one row (1, dim) after one forgetting step, without a host read.
 
         Where the pivot is bad, P only forgets. Returns the pivot, whether it is good, and what `_settle` is to get.
         """
+
+    @abstractmethod
+    def _end_unread(self) -> None:
+        """The host's part after `_downdate_unread`."""
+
+    @abstractmethod
+    def _places(self) -> list[Tensor]:
+        """Tensors that an update changes in place."""
 
     @abstractmethod
     def _settle(self, numbers: list[float]) -> None:

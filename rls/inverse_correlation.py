@@ -52,8 +52,17 @@ class DenseInverseCorrelation(InverseCorrelation):
     def _downdate(self, rows: Tensor, steps: int) -> float:
         return downdate_(self._matrix, rows, self.beta, steps)
 
+    def _begin_unread(self) -> bool:
+        return True
+
     def _downdate_unread(self, row: Tensor) -> list[Tensor]:
         return list(guarded_downdate_(self._matrix, row, self.beta, 1))
+
+    def _end_unread(self) -> None:
+        """The host knows all there is to know."""
+
+    def _places(self) -> list[Tensor]:
+        return [self._matrix]
 
     def _settle(self, numbers: list[float]) -> None:
         """P has no shape that depends on an update."""
@@ -109,9 +118,9 @@ class LowRankInverseCorrelation(InverseCorrelation):
     inputs was then up to 10⁴ times too large, a step size that diverges. Spreading keeps it within a factor of 3 for
     β = 1. The price: where no input ever pointed P is too small, up to tenfold on correlated inputs.
 
-    On a CUDA device an update by one row that may have to compress, because all columns are in use, reads whether its
-    direction is new. Any other gets a column, of zeros where the direction is not new. Such a column changes nothing,
-    and the next update takes its place.
+    On a CUDA device all shapes stay the same: columns that are not in use are zeros, and take part in every product. An
+    update by one row that may have to compress, because all columns are in use, reads whether its direction is new. Any
+    other gets a column, of zeros where the direction is not new, which the next update takes over.
 
     Args:
         dim: length of an input.
@@ -142,6 +151,8 @@ class LowRankInverseCorrelation(InverseCorrelation):
         self._bound = dim if max_rank is None else min(max_rank, dim)
         self._basis = torch.empty(0, dim, dtype=dtype, device=self.device)
         self._core = torch.empty(0, 0, dtype=torch.float64, device=self.device)
+        self._slot = torch.zeros(1, dtype=torch.long, device=self.device)  # of the column of an update without reads
+        self._takes_slot = False
         if self._bound < dim:
             self._max_block = max(1, self._bound // 2)  # what a compression frees: a block always fits
         self._reset()
@@ -178,13 +189,18 @@ class LowRankInverseCorrelation(InverseCorrelation):
         root = torch.linalg.cholesky(Q @ Q.mT)  # with it, the rounding of Q is part of the answer
         return self._complement_scale() - float(torch.linalg.eigvalsh(root.mT @ self._squared_columns() @ root)[-1])
 
+    @property
+    def _columns(self) -> int:
+        """Number of columns that products run over."""
+        return self._rank if self._reads_are_free else len(self._basis)
+
     def _complement_scale(self) -> float:
         """c, or 0 where the basis spans the whole space: what rounding leaves outside of it is not real then."""
         return self.scale if self._rank - self._doubtful < self.dim else 0.0
 
     def _clamped_scale(self) -> float:
         """(1 − η) c, the bound of the squared singular values of U."""
-        eta = torch.finfo(self.dtype).eps * (1 + math.sqrt(self._rank) / 2)
+        eta = torch.finfo(self.dtype).eps * (1 + math.sqrt(self._columns) / 2)
         return (1 - eta) * self._complement_scale()
 
     def _squared_columns(self) -> Tensor:
@@ -210,12 +226,12 @@ class LowRankInverseCorrelation(InverseCorrelation):
             bias.addmv_(mixed, basis[:, -1], beta=scale, alpha=-1)
 
     def _rows_in_use(self) -> Tensor:
-        """Q (r, dim), settled or not: nothing is read."""
-        return self._basis[: self._rank].to(self._work_dtype)
+        """Q (r, dim) with the columns that products run over: nothing is read."""
+        return self._basis[: self._columns].to(self._work_dtype)
 
     def _mixed(self, inside: Tensor) -> Tensor:  # (q, r) coordinates of gradients in the basis
         """Their product with (1 − η) c I − M, which is taken in float64."""
-        wide, core = inside.double(), self._core[: self._rank, : self._rank]
+        wide, core = inside.double(), self._core[: self._columns, : self._columns]
         return torch.addmm(wide, wide, core, beta=self._clamped_scale(), alpha=-1).to(inside.dtype)
 
     def _moments(self) -> tuple[float, float]:
@@ -227,17 +243,32 @@ class LowRankInverseCorrelation(InverseCorrelation):
         inside = self._coordinates(rows)  # may extend the core
         return downdate_(self.core, inside, self.beta, steps)
 
+    def _begin_unread(self) -> bool:
+        self._takes_slot = self._rank < self._bound  # else it is of the whole space, or to be compressed if it is new
+        if self._takes_slot:
+            self._reserve(self._rank + 1)
+            self._slot.fill_(self._rank)
+        return self._takes_slot
+
     def _downdate_unread(self, row: Tensor) -> list[Tensor]:
-        if self._rank == self._bound:  # of the whole space, or to be compressed if the row is new, which needs a read
+        if not self._takes_slot:
             inside = self._coordinates(row)
             return list(guarded_downdate_(self.core, inside, self.beta, 1))
-        Q, wide = self.basis.to(self._work_dtype), row.to(self._work_dtype)
+        Q, wide = self._rows_in_use(), row.to(self._work_dtype)
         inside = wide @ Q.mT
         new, is_new = self._new_direction(wide, inside, Q)
-        self._append(new)
-        self._doubtful = 1
-        coordinates = torch.cat((inside, wide @ new.mT), dim=1).double()
-        return [*guarded_downdate_(self.core, coordinates, self.beta, 1), is_new]
+        self._basis.index_copy_(0, self._slot, new.to(self.dtype))
+        self._core.diagonal().index_copy_(0, self._slot, self._core.new_full((1,), self.scale))
+        coordinates = inside.index_copy(1, self._slot, wide @ new.mT).double()
+        return [*guarded_downdate_(self._core, coordinates, self.beta, 1), is_new]
+
+    def _end_unread(self) -> None:
+        if self._takes_slot:
+            self._rank += 1
+            self._doubtful = 1
+
+    def _places(self) -> list[Tensor]:
+        return [self._basis, self._core, self._slot]
 
     def _settle(self, numbers: list[float]) -> None:
         if self._doubtful:
@@ -290,23 +321,25 @@ class LowRankInverseCorrelation(InverseCorrelation):
         """`_new_directions` of one row without a host read: (1, dim), zeros where it is not new; and whether it is."""
         norm = torch.linalg.vector_norm(row).clamp_min(torch.finfo(row.dtype).tiny)
         residual = torch.addmm(row, inside, Q, alpha=-1) / norm
-        new, is_new = unit_row(residual, NOVELTY * torch.finfo(self.dtype).eps)
-        if self._rank:
-            new, is_new = unit_row(torch.addmm(new, new @ Q.mT, Q, alpha=-1), 0.5)
-        return new, is_new
+        new, _ = unit_row(residual, NOVELTY * torch.finfo(self.dtype).eps)
+        return unit_row(torch.addmm(new, new @ Q.mT, Q, alpha=-1), 0.5)
+
+    def _reserve(self, count: int) -> None:
+        """Room for so many columns."""
+        if count > len(self._basis):
+            old, basis, core = self._rank, self.basis, self.core
+            self._allocate(min(max(2 * old, count), self._bound))
+            self._basis[:old], self._core[:old, :old] = basis, core
 
     def _append(self, new: Tensor) -> None:
         old, rank = self._rank, self._rank + new.shape[0]
-        if rank > self._basis.shape[0]:
-            basis, core = self.basis, self.core
-            self._allocate(min(max(2 * old, rank), self._bound))
-            self._basis[:old], self._core[:old, :old] = basis, core
+        self._reserve(rank)
         self._basis[old:rank] = new
         self._core.diagonal()[old:rank] = self.scale
         self._rank = rank
 
     def _allocate(self, capacity: int) -> None:
-        """Buffers for columns: Q in the first rows of one, M in the corner of the other, zero around it.
+        """Buffers for columns: Q in the first rows of one, M in the corner of the other, zeros in the rest of both.
 
         Where there is a bound, and reads are not free, they are made once, for all columns: growth by copies takes half
         as much memory again for a moment, and new memory can make a CUDA device wait.
@@ -314,9 +347,10 @@ class LowRankInverseCorrelation(InverseCorrelation):
         if self.max_rank is not None and not self._reads_are_free:
             capacity = self._bound
             if self._basis.shape[0] == capacity:
+                self._basis.zero_()
                 self._core.zero_()
                 return
-        self._basis = torch.empty(capacity, self.dim, dtype=self.dtype, device=self.device)
+        self._basis = torch.zeros(capacity, self.dim, dtype=self.dtype, device=self.device)
         self._core = torch.zeros(capacity, capacity, dtype=torch.float64, device=self.device)
 
     def _compress(self) -> None:
@@ -336,6 +370,7 @@ class LowRankInverseCorrelation(InverseCorrelation):
         Q = vectors[:, :count].mT.to(self._work_dtype) @ self.basis.to(self._work_dtype)
         self._rank = Q.shape[0]
         self.basis.copy_(polished(Q))
+        self._basis[self._rank :] = 0
         self._core.zero_().diagonal()[: self._rank] = eigenvalues[:count]
         return float((1 / eigenvalues[count:] - self._ridge).clamp_min(0).sum())
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -26,16 +25,15 @@ class Verdict:
 
     def __init__(
         self,
-        numbers: Sequence[Tensor],  # of one element each, on one device
+        numbers: Tensor,  # (n,)
     ) -> None:
-        source = torch.stack([number.detach().double().squeeze() for number in numbers])
         self._event: torch.cuda.Event | None = None
-        self._numbers = source
-        if source.device.type == "cuda":
-            self._numbers = torch.empty(source.shape, dtype=source.dtype, device="cpu", pin_memory=True)
-            self._numbers.copy_(source, non_blocking=True)
+        self._numbers = numbers
+        if numbers.device.type == "cuda":
+            self._numbers = torch.empty(numbers.shape, dtype=numbers.dtype, device="cpu", pin_memory=True)
+            self._numbers.copy_(numbers, non_blocking=True)
             self._event = torch.cuda.Event()  # type: ignore[no-untyped-call]
-            self._event.record(torch.cuda.current_stream(source.device))
+            self._event.record(torch.cuda.current_stream(numbers.device))
 
     def read(self) -> list[float]:
         """The numbers; waits where they have not arrived yet."""
@@ -49,4 +47,4 @@ class Verdict:
 
 
 def _arrived(numbers: list[float]) -> Verdict:
-    return Verdict(torch.tensor(numbers, dtype=torch.float64, device="cpu").unbind())
+    return Verdict(torch.tensor(numbers, dtype=torch.float64, device="cpu"))

@@ -11,7 +11,6 @@ from unittest.mock import patch
 
 import torch
 from machine import synchronize
-from plain import eager
 
 from ltr.models.tracking.dimpnet import DiMPnet
 from pytracking.features.graphs import GraphCache
@@ -80,7 +79,8 @@ def watched(clock: StageClock) -> Iterator[None]:
     ]
     answers = [(requests.Location, "localization"), (requests.Update, "optimizer")]
     with ExitStack() as stack:
-        stack.enter_context(patch.object(GraphCache, "run", eager))  # a graph is no sequence of stages
+        # A graph is no sequence of stages.
+        stack.enter_context(patch.object(GraphCache, "serves", lambda cache, device: False))
         for cls, method, name in methods:
             stack.enter_context(patch.object(cls, method, _method(clock, name, getattr(cls, method))))
         for request, name in answers:

@@ -51,9 +51,9 @@ class PromisingVerdict(Verdict):
 
     made = 0
 
-    def __init__(self, numbers: list[Tensor]) -> None:
-        assert {number.device.type for number in numbers} == {"cuda"}
-        assert all(number.numel() == 1 for number in numbers)
+    def __init__(self, numbers: Tensor) -> None:
+        assert numbers.device.type == "cuda"
+        assert numbers.ndim == 1
         type(self).made += 1
         self._promised = [1.0, 2.0, 1.0, float(self.made % 2)][: len(numbers)]
 

@@ -157,6 +157,56 @@ def test_nothing_is_read(form: str, beta: float) -> None:
 
 
 @forms
+def test_an_update_in_three_parts_is_the_same(form: str) -> None:
+    """With products in between; what the part of the device depends on stays the same while there are columns."""
+    inputs = mixed(60, 50, KINDS, seed=0)
+    whole, parts = (make(form, 50, max_rank=20) for _ in range(2))
+    states, without = [], 0
+    for x in inputs:
+        whole.update(x)
+        state = parts.begin_update()
+        if state is None:
+            without += 1
+            parts.update(x)
+        else:
+            states.append(state)
+            left = parts.update_on_device(x)
+            assert torch.equal(parts.apply(inputs), whole.apply(inputs))
+            parts.end_update(*left)
+        assert torch.equal(parts.apply(inputs), whole.apply(inputs))
+    assert torch.equal(parts.to_dense(), whole.to_dense())
+    assert parts.num_updates == whole.num_updates == 60
+    # 15 of the 60 are new, and one is taken for new until the next comes.
+    assert without == 0
+    assert len(set(states)) == 1
+
+
+def test_what_cannot_be_recorded() -> None:
+    assert make("low_rank", 8, unread=False).begin_update() is None  # a CPU
+    assert make("dense", 8, beta=0.9).begin_update() is None  # δ_n changes
+    P = make("low_rank", 40, max_rank=4)
+    inputs = independent(12, 40).double()
+    states = []
+    for x in inputs:
+        states.append(P.begin_update())
+        P.update(x)
+    # The fifth update compresses to two columns, which changes δ_n, and takes one of the two that are free.
+    recorded = [state is not None for state in states]
+    assert recorded == [True] * 4 + [False, True] * 4
+    assert len({state for state in states if state is not None}) == 5
+
+
+def test_buffers_that_grow_are_another_state() -> None:
+    P = make("low_rank", 100)
+    states = set()
+    for x in independent(40, 100).double():
+        states.add(P.begin_update())
+        P.update(x)
+    assert len(states) == 2
+    assert None not in states
+
+
+@forms
 @pytest.mark.parametrize("beta", [1.0, 0.9])
 @pytest.mark.parametrize("bad", [math.nan, math.inf, 1e200])
 def test_a_bad_input_counts_as_zeros_and_is_reported_later(form: str, beta: float, bad: float) -> None:

@@ -15,9 +15,7 @@ from tests.rls.no_reads import HostReadError, NoReads
 
 
 def test_numbers_of_a_cpu_are_there_at_once() -> None:
-    numbers = [torch.tensor(2.5), torch.tensor([[3.0]], dtype=torch.float64), torch.tensor(True), torch.tensor([7])]
-    verdict = Verdict(numbers)
-    numbers[0].fill_(0)
+    verdict = Verdict(torch.tensor([2.5, 3.0, 1.0, 7.0], dtype=torch.float64))
     for held in (verdict, copy.deepcopy(verdict), pickle.loads(pickle.dumps(verdict))):
         assert held.read() == [2.5, 3.0, 1.0, 7.0]
 
@@ -49,7 +47,7 @@ def test_numbers_of_a_gpu_come_through_pinned_memory_and_an_event(monkeypatch: p
     monkeypatch.setattr(torch.cuda, "Event", Event)
     monkeypatch.setattr(torch.cuda, "current_stream", lambda device: f"stream of {device}")
     with FakeTensorMode(), NoReads():
-        numbers = [torch.zeros((), device="cuda"), torch.ones(1, 1, device="cuda", dtype=torch.bool)]
+        numbers = torch.zeros(2, device="cuda", dtype=torch.float64)
         monkeypatch.setattr(torch, "empty", logged_empty)
         verdict = Verdict(numbers)
         monkeypatch.setattr(torch, "empty", empty)

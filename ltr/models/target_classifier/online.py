@@ -5,11 +5,13 @@ They stand in for DiMP's steepest descent after the first frame and minimize the
 
 from __future__ import annotations
 
+from collections.abc import Hashable, Sequence
 from typing import TYPE_CHECKING, Literal
 
 import torch
 from torch import Tensor
 
+from ltr.models.target_classifier.recordable import RecordableUpdate
 from rls.base import InverseCorrelation
 from rls.checks import check_choice
 from rls.inverse_correlation import make_inverse_correlation
@@ -19,7 +21,7 @@ if TYPE_CHECKING:
     from ltr.models.target_classifier.optimizer import DiMPSteepestDescentGN, FilterLoss, Optimized
 
 
-class BatchGradientDescent:
+class BatchGradientDescent(RecordableUpdate):
     """BGD-DiMP: `num_iter` steps f <- f - step_length * gradient, then f <- (1 - a) f_before + a f.
 
     `loss` is the network's `DiMPSteepestDescentGN`, whose learnt maps define the loss; `ema_coefficient` is a, the
@@ -133,12 +135,34 @@ class RLSBatchGradientDescent(BatchGradientDescent):
         self.reset_interval = reset_interval
         self.num_calls = 0
         self.P: InverseCorrelation | None = None
+        self._left: list[Tensor] | None = None  # by P, while an update is left to the device
 
     def reset(self) -> None:
         """Back to P = I / delta."""
         self.num_calls = 0
         if self.P is not None:
             self.P.reset()
+
+    def begin_update(self) -> Hashable | None:
+        if self.P is None or self._resets_at(self.num_calls + 1):
+            return None
+        return self.P.begin_update()
+
+    def update_on_device(
+        self, weights: Tensor, feat: Tensor, bb: Tensor, sample_weight: Tensor, num_iter: int
+    ) -> list[Tensor]:
+        left: list[Tensor] = []
+        self._left = left
+        try:
+            return [*super().update_on_device(weights, feat, bb, sample_weight, num_iter), *left]
+        finally:
+            self._left = None
+
+    def end_update(self, left: Sequence[Tensor]) -> None:
+        assert self.P is not None
+        row, numbers = left
+        self.P.end_update(row, numbers)
+        self.num_calls += 1
 
     def _first_gradient(
         self, loss: FilterLoss, weights: Tensor, scores: Tensor, sample_weight: Tensor | None
@@ -164,10 +188,16 @@ class RLSBatchGradientDescent(BatchGradientDescent):
             self.P = make_inverse_correlation(
                 self.estimator, len(virtual_input), self.delta, self.beta, self.max_rank, self.dtype, device
             )
+        if self._left is not None:
+            self._left += self.P.update_on_device(virtual_input.to(self.dtype))
+            return
         self.P.update(virtual_input.to(self.dtype))
         self.num_calls += 1
-        if self.reset_interval is not None and self.num_calls % self.reset_interval == 0:
+        if self._resets_at(self.num_calls):
             self.P.reset()
+
+    def _resets_at(self, call: int) -> bool:
+        return self.reset_interval is not None and call % self.reset_interval == 0
 
     def _precondition(self, gradient: Tensor) -> Tensor:
         assert self.P is not None

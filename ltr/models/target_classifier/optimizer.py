@@ -10,6 +10,7 @@ from ltr.models.layers.activation import leaky_relu_par, leaky_relu_par_derivati
 from ltr.models.layers.distance import RadialMap, distance_to_center
 from ltr.models.layers.filter import apply_feat_transpose, apply_filter
 from ltr.models.target_classifier.online import BatchGradientDescent, RLSBatchGradientDescent
+from ltr.models.target_classifier.recordable import RecordableUpdate
 
 __all__ = ["BatchGradientDescent", "DiMPSteepestDescentGN", "FilterLoss", "RLSBatchGradientDescent"]
 
@@ -47,7 +48,7 @@ class FilterLoss:
         return self.residual(scores).square().sum() + self.reg * filter.square().sum()
 
 
-class DiMPSteepestDescentGN(nn.Module):
+class DiMPSteepestDescentGN(RecordableUpdate, nn.Module):
     """Steepest descent with the Gauss-Newton step length on a discriminative loss whose maps are learnt offline.
 
     State-dict keys are those of the published DiMP networks.

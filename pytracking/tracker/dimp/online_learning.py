@@ -10,6 +10,7 @@ from ltr.models.target_classifier.joint import FilterOptimizer, FilterUpdate
 from ltr.models.target_classifier.optimizer import BatchGradientDescent, RLSBatchGradientDescent
 from pytracking.tracker.dimp.localization import Flag
 from pytracking.tracker.dimp.params import DiMPParams
+from pytracking.tracker.dimp.recorded_updates import RecordedUpdates
 from pytracking.tracker.dimp.sample_memory import SampleMemory
 
 WATCHED_LEVEL = 3  # debug level from which losses and norms of gradients are computed
@@ -62,6 +63,8 @@ class OnlineClassifier:
         if params.filter_init_zero:
             filter = torch.zeros_like(filter)
         self.watches = params.debug >= WATCHED_LEVEL
+        self._records = params.use_cuda_graphs and not self.watches
+        self._recorded = RecordedUpdates(self.optimizer, self.memory)
         self.filter, _, self.losses = steepest_descent(  # losses of the last update, while they are watched
             filter, feat=features, bb=boxes, num_iter=params.net_opt_iter, compute_losses=self.watches
         )
@@ -80,6 +83,9 @@ class OnlineClassifier:
 
     def update(self, num_iter: int) -> None:
         """Improve the filter on what is stored."""
+        if self._records and (filter := self._recorded(self.filter, num_iter)) is not None:
+            self.filter = filter
+            return
         self.filter, _, self.losses = self.optimizer(
             self.filter,
             feat=self.memory.features,

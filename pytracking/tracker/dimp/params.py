@@ -27,7 +27,7 @@ class DiMPParams(TypedParams):
     # Network
     net: NetWithBackbone | None = None
     network_dtype: Literal["float32", "bfloat16", "float16"] = "float32"  # of its convolutions
-    use_cuda_graphs: bool = True  # start the work of a frame on a GPU as two graphs
+    use_cuda_graphs: bool = True  # start the work of a frame on a GPU as two graphs, an online update as one
     filter_reg: float | None = None  # replaces the network's learnt filter regularization
     filter_init_zero: bool = False  # start the filter at zero instead of the network's initializer
 

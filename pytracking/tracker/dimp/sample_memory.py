@@ -79,6 +79,16 @@ class SampleMemory:
         self._previous_slot: int | None = None
 
     @property
+    def slots(self) -> tuple[Tensor, Tensor]:
+        """Features (M, C, H, W) and boxes (M, 4) of all slots, where they lie for good; of free ones they are zeros."""
+        return self._features, self._boxes
+
+    @property
+    def slot_weights(self) -> Tensor:
+        """(M,) on the device of the features, zeros for slots that are free."""
+        return upload(torch.from_numpy(self._weights), self._features.device)
+
+    @property
     def features(self) -> Tensor:  # (num_stored, C, H, W)
         return self._features[: self.num_stored]
 

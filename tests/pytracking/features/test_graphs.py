@@ -1,4 +1,4 @@
-"""CUDA graphs without CUDA: what is captured is called once more at every replay, into the same outputs."""
+"""CUDA graphs without CUDA: a tape of what is captured is played at every replay."""
 
 import gc
 import warnings
@@ -9,30 +9,11 @@ import torch
 from torch import Tensor, nn
 
 from pytracking.features.graphs import GraphCache, graphs_of
+from tests.cuda_graphs import TapeRecorder
 
 
-class Recorder:
-    """Stands in for `capture_cuda`."""
-
-    def __init__(self) -> None:
-        self.captures = self.replays = 0
-
-    def __call__(
-        self, function: Callable[[], Sequence[Tensor]], device: torch.device
-    ) -> tuple[list[Tensor], Callable[[], None]]:
-        self.captures += 1
-        outputs = [torch.full_like(output, -1) for output in function()]  # a capture computes nothing
-
-        def replay() -> None:
-            self.replays += 1
-            for output, value in zip(outputs, function(), strict=True):
-                output.copy_(value)
-
-        return outputs, replay
-
-
-def recorded(limit: int = 8) -> tuple[GraphCache, Recorder]:
-    recorder = Recorder()
+def recorded(limit: int = 8) -> tuple[GraphCache, TapeRecorder]:
+    recorder = TapeRecorder()
     return GraphCache(recorder, limit, device_type="cpu"), recorder
 
 
@@ -84,7 +65,7 @@ def test_functions_are_called_once_there_are_enough_graphs() -> None:
 
 def test_a_failed_capture_is_reported_once_and_none_is_tried_again() -> None:
     def refuse(
-        function: Callable[[], Sequence[Tensor]], device: torch.device
+        function: Callable[[], Sequence[Tensor]], device: torch.device, warm_ups: int
     ) -> tuple[list[Tensor], Callable[[], None]]:
         raise RuntimeError("operation not permitted when stream is capturing")
 
@@ -97,6 +78,30 @@ def test_a_failed_capture_is_reported_once_and_none_is_tried_again() -> None:
         assert torch.equal(cache.run(sums, (values, values[:1]), lambda: "sums")[0], values + values[0])
 
 
+def test_functions_that_change_something_are_called_and_replayed_as_often_as_asked() -> None:
+    """The first call warms up; the capture leaves alone what it finds."""
+    recorder = TapeRecorder()
+    cache = GraphCache(recorder, device_type="cpu", in_place=True)
+    total, calls = torch.zeros(3), []
+
+    def add(values: Tensor) -> list[Tensor]:
+        calls.append(len(calls))
+        total.add_(values)
+        return [2 * total]
+
+    for number in range(1, 6):
+        (double,) = cache.run(add, [torch.ones(3)], lambda: "add")
+        assert torch.equal(double, torch.full((3,), 2.0 * number))
+        assert torch.equal(total, double / 2)
+    assert (recorder.captures, recorder.replays) == (1, 4)
+    assert len(calls) == 2
+    cache.forget()
+    for _ in range(2):
+        cache.run(add, [torch.ones(3)], lambda: "add")
+    assert (recorder.captures, recorder.replays) == (2, 5)
+    assert torch.equal(total, torch.full((3,), 7.0))
+
+
 def test_errors_of_the_function_are_its_own() -> None:
     cache, _ = recorded()
     with pytest.warns(UserWarning, match="size of tensor"), pytest.raises(RuntimeError, match="size of tensor"):
@@ -104,7 +109,7 @@ def test_errors_of_the_function_are_its_own() -> None:
 
 
 def test_none_is_used_on_a_cpu() -> None:
-    recorder = Recorder()
+    recorder = TapeRecorder()
     values = torch.randn(3)
     assert torch.equal(GraphCache(recorder).run(sums, (values, values), lambda: "sums")[0], 2 * values)
     assert recorder.captures == 0

@@ -9,9 +9,8 @@ import numpy as np
 import pytest
 import torch
 from torch import Tensor
-from torch.utils._python_dispatch import TorchDispatchMode
-from torch.utils._pytree import tree_leaves
 
+from ltr.models.bbreg.iou_gradient import Reach
 from pytracking.features.graphs import GraphCache
 from pytracking.features.net_wrappers import NetWithBackbone
 from pytracking.parameter.dimp._base import dimp_lite_iounet, ridge_boxes, rls
@@ -23,12 +22,11 @@ from pytracking.tracker.dimp.dimp import DiMP
 from pytracking.tracker.dimp.frame_search import SEARCH_PARAMS
 from pytracking.tracker.dimp.params import DiMPParams
 from pytracking.tracker.dimp.ridge_boxes import RidgeBoxes
-from tests.pytracking.features.test_graphs import Recorder
+from tests.cuda_graphs import NothingOfTheHost, TapeRecorder
 from tests.pytracking.tracker.dimp.test_dimp import SMALL, frame, path
 from tests.pytracking.tracker.dimp.test_requests import LITE, together
 from tests.pytracking.tracker.dimp.test_ridge_boxes import fitted
 
-aten = torch.ops.aten
 SCALES = [0.97, 1.0, 1.03]
 IOU_NET = dimp_lite_iounet().replace(train_skipping=4, **SMALL)
 RIDGE = ridge_boxes(LITE)
@@ -54,6 +52,7 @@ def outputs(params: DiMPParams, runs: int) -> list[list[dict[str, Any]]]:
 @pytest.fixture
 def as_on_a_device(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(frame_search, "reads_are_free", lambda values: False)
+    monkeypatch.setattr(Reach, "of", lambda edges: None)  # for which the boxes are read
 
 
 @pytest.mark.parametrize("name", list(SETTINGS))
@@ -90,7 +89,7 @@ def test_random_numbers_wait_for_a_target_that_is_found() -> None:
 @pytest.mark.parametrize("runs", [1, 3])
 def test_graphs_change_nothing(name: str, runs: int, monkeypatch: pytest.MonkeyPatch, as_on_a_device: None) -> None:
     expected = outputs(SETTINGS[name].replace(use_cuda_graphs=False), runs)
-    recorder = Recorder()
+    recorder = TapeRecorder()
     cache = GraphCache(recorder, device_type="cpu")
     monkeypatch.setattr(requests, "graphs_of", lambda network: cache)
     assert outputs(SETTINGS[name], runs) == expected
@@ -101,7 +100,7 @@ def test_graphs_change_nothing(name: str, runs: int, monkeypatch: pytest.MonkeyP
 def test_the_score_map_of_a_frame_outlives_the_next_one_of_another_tracker(
     monkeypatch: pytest.MonkeyPatch, as_on_a_device: None
 ) -> None:
-    cache = GraphCache(Recorder(), device_type="cpu")
+    cache = GraphCache(TapeRecorder(), device_type="cpu")
     monkeypatch.setattr(requests, "graphs_of", lambda network: cache)
     first, second = DiMP(IOU_NET), DiMP(IOU_NET)
     for tracker in (first, second):
@@ -152,21 +151,6 @@ def test_boxes_of_other_parameters_are_searched_apart() -> None:
     assert len(set(searches)) == 4
     other_context = dataclasses.replace(fitted(), context=1.5)
     assert other_context.key != fitted().key
-
-
-class NothingOfTheHost(TorchDispatchMode):
-    """Fails where an operation takes or makes a tensor of the host, or makes one from the host's numbers."""
-
-    # The first comes with torch.tensor and its like; the others make a tensor of their number, in some releases on the
-    # host.
-    barred = (aten.lift_fresh.default, aten.where.ScalarOther, aten.where.ScalarSelf, aten.where.Scalar)
-
-    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        assert func not in self.barred, f"{func} is no work of the device alone"
-        result = func(*args, **(kwargs or {}))
-        for leaf in tree_leaves((args, kwargs, result)):
-            assert not isinstance(leaf, Tensor) or leaf.device.type != "cpu", f"{func} with a tensor of the host"
-        return result
 
 
 def on_device_alone(cache: GraphCache, function: Any, inputs: Sequence[Tensor], kind: Any) -> list[Tensor]:
