@@ -17,7 +17,6 @@ from pytracking.features.graphs import GraphCache
 from pytracking.features.net_wrappers import NetWithBackbone
 from pytracking.tracker.dimp import requests
 from pytracking.tracker.dimp.box_refinement import IoUBoxes
-from pytracking.tracker.dimp.dimp import DiMP
 from pytracking.tracker.dimp.online_learning import OnlineClassifier
 from pytracking.tracker.dimp.ridge_boxes import RidgeBoxes
 from rls.base import InverseCorrelation
@@ -68,7 +67,6 @@ class StageClock:
 def watched(clock: StageClock) -> Iterator[None]:
     """Within this block the stages of DiMP trackers report to the clock, and no CUDA graphs are used."""
     methods = [
-        (DiMP, "_search", "crop"),
         (NetWithBackbone, "extract_backbone", "backbone"),
         (DiMPnet, "extract_classification_feat", "classification"),
         (IoUBoxes, "__call__", "refinement"),
@@ -77,7 +75,7 @@ def watched(clock: StageClock) -> Iterator[None]:
         (InverseCorrelation, "update", "P"),
         (InverseCorrelation, "apply", "P"),
     ]
-    answers = [(requests.Location, "localization"), (requests.Update, "optimizer")]
+    answers = [(requests.Crops, "crop"), (requests.Location, "localization"), (requests.Update, "optimizer")]
     with ExitStack() as stack:
         # A graph is no sequence of stages.
         stack.enter_context(patch.object(GraphCache, "serves", lambda cache, device: False))

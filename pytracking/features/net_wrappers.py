@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+from collections.abc import Hashable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -44,6 +45,7 @@ class NetWithBackbone:
         self.mean, self.std = mean, std
         self.net: Any = None
         self._loaded: tuple[str, str] | None = None  # device and dtype
+        self.identity: Hashable = None  # wrappers of equal identity do the same, once they are initialized
         if initialize:
             self.initialize("cuda" if use_gpu else "cpu")
 
@@ -72,6 +74,7 @@ class NetWithBackbone:
             path = None if self.net_path is None else str(find_network(self.net_path))
             self.net = _load(path, self.architecture, kwargs, *wanted)
             self._loaded = wanted
+        self.identity = id(self.net), repr(self.describe())
 
     def extract_backbone(self, images: Tensor, layers: tuple[str, ...] | None = None) -> dict[str, Tensor]:
         """Backbone features of images (N, 3, H, W) RGB 0..255, by layer name; None: the layers that the heads need."""

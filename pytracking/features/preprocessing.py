@@ -4,6 +4,7 @@ Positions and sizes are (y, x) and (h, w). The geometry is that of pytracking be
 with which the published networks were evaluated; the later version makes even crops one pixel too wide.
 """
 
+import math
 from dataclasses import dataclass
 
 import cv2
@@ -31,6 +32,11 @@ class CropGeometry:
     def coords(self) -> Array:  # (4,) y1, x1, y2, x2, exclusive ends
         """Corners in image pixels; the subsampling offset is not part of it, as in pytracking."""
         return self.step * np.concatenate((self.top_left, self.bottom_right))
+
+    @property
+    def pixels(self) -> int:
+        height, width = (self.bottom_right - self.top_left).tolist()
+        return int(height * width)
 
 
 def crop_geometry(
@@ -79,25 +85,36 @@ def sample_patch(
     device: torch.device | str = "cpu",
     resize: str = "torch",
 ) -> tuple[Tensor, Array]:  # (1, 3, *output_sz) float 0..255; (4,) y1, x1, y2, x2
-    """Crop around a position, resized bilinearly; beyond the border the image's edge is repeated.
+    """Crop around a position, resized bilinearly; beyond the border the image's edge is repeated. See `crop`."""
+    geometry = crop_geometry(np.array(image.shape[:2]), pos, sample_sz, output_sz, border_mode, max_scale_change)
+    return crop(image, geometry, output_sz, device, resize), geometry.coords
+
+
+def crop(
+    image: Array,  # (H, W, 3) uint8
+    geometry: CropGeometry,
+    output_sz: tuple[int, int] | None,
+    device: torch.device | str = "cpu",
+    resize: str = "torch",
+) -> Tensor:  # (1, 3, *output_sz) float 0..255
+    """The pixels of a geometry, resized bilinearly.
 
     On a CPU `resize` "opencv" takes a sixth of the time of "torch". They differ by some .01 gray levels: the
     coordinates of torch, which the published networks were evaluated with, have the rounding of float32.
     """
-    geometry = crop_geometry(np.array(image.shape[:2]), pos, sample_sz, output_sz, border_mode, max_scale_change)
     device = torch.device(device)
     if resize == "opencv" and device.type == "cpu" and output_sz is not None:
         pixels = _take(image, geometry)
         # Several times faster than numpy's astype; an image may be mirrored in memory, as a tensor may not.
         pixels = torch.from_numpy(pixels if min(pixels.strides) > 0 else pixels.copy()).float().numpy()
         resized = cv2.resize(pixels, output_sz[::-1], interpolation=cv2.INTER_LINEAR)
-        return torch.from_numpy(resized).permute(2, 0, 1)[None], geometry.coords
+        return torch.from_numpy(resized).permute(2, 0, 1)[None]
     patch = (
         upload(torch.from_numpy(np.ascontiguousarray(_take(image, geometry))), device).permute(2, 0, 1)[None].float()
     )
     if output_sz is not None and patch.shape[-2:] != output_sz:
         patch = F.interpolate(patch, output_sz, mode="bilinear", align_corners=False)
-    return patch, geometry.coords
+    return patch
 
 
 def _take(image: Array, geometry: CropGeometry) -> Array:
@@ -121,4 +138,5 @@ def sample_position(coords: Array) -> Array:  # (4,) -> (2,) y, x
 
 def sample_scale(coords: Array, output_sz: tuple[int, int]) -> float:
     """Image pixels per crop pixel."""
-    return float(np.sqrt(np.prod((coords[2:] - coords[:2]) / np.array(output_sz))))
+    y1, x1, y2, x2 = coords.tolist()
+    return math.sqrt((y2 - y1) / output_sz[0] * ((x2 - x1) / output_sz[1]))

@@ -7,7 +7,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from pytracking.features.preprocessing import sample_patch, sample_position, sample_scale
+from ltr.admin.transfer import upload
+from pytracking.features.preprocessing import CropGeometry, crop_geometry, sample_position, sample_scale
 from pytracking.tracker.base import LockstepTracker
 from pytracking.tracker.dimp.box_refinement import IoUBoxes, draw_jitter, trusted_share
 from pytracking.tracker.dimp.first_frame import InitialSamples, dropout_features, initial_samples
@@ -17,7 +18,7 @@ from pytracking.tracker.dimp.localization import hann_window
 from pytracking.tracker.dimp.online_learning import OnlineClassifier
 from pytracking.tracker.dimp.panels import dimp_panels
 from pytracking.tracker.dimp.params import DiMPParams
-from pytracking.tracker.dimp.requests import Extraction, Features, Location, Update
+from pytracking.tracker.dimp.requests import Crops, Extraction, Features, Location, Update
 from pytracking.tracker.dimp.ridge_boxes import RidgeBoxes
 from pytracking.tracker.dimp.state import TargetState, box_from_crop, box_in_crop
 from pytracking.utils.types import Array, Image
@@ -78,7 +79,8 @@ class DiMP(LockstepTracker):
         params = self.params
 
         # Localize the target in one crop for each scale, and refine its box.
-        crops, area = self._search(image, self._scale_factors())
+        geometries, area = self._search_areas(image, self._scale_factors())
+        crops = await Crops(image, geometries, self.crop_sz, self.device, params.patch_resize)
         backbone, features = await Extraction(self.net, crops, self.layers, params.use_cuda_graphs)
         layers = self._box_layers(backbone)
         state = pack_state(self.target, area, self._next_jitter(), params.scale_penalty)
@@ -144,26 +146,23 @@ class DiMP(LockstepTracker):
             return factors
         return [1.0, others[self.frame_num % len(others)]]
 
-    def _search(self, image: Image, factors: list[float]) -> tuple[Tensor, CropArea]:
+    def _search_areas(self, image: Image, factors: list[float]) -> tuple[list[CropGeometry], CropArea]:
         """Crops around the previous position, one for each scale factor."""
-        patches, positions, scales = [], [], []
+        params, geometries, positions, scales = self.params, [], [], []
         for factor in factors:
             extent = self.target.scale * factor * np.array(self.crop_sz)
-            patch, coords = sample_patch(
-                image,
+            geometry = crop_geometry(
+                np.array(image.shape[:2]),
                 self._search_center(),
                 extent,
                 self.crop_sz,
-                self.params.border_mode,
-                self.params.patch_max_scale_change,
-                self.device,
-                self.params.patch_resize,
+                params.border_mode,
+                params.patch_max_scale_change,
             )
-            patches.append(patch)
-            positions.append(sample_position(coords))
-            scales.append(sample_scale(coords, self.crop_sz))
-        crops = patches[0] if len(patches) == 1 else torch.cat(patches)
-        return crops, CropArea(np.stack(positions), np.array(scales), factors)
+            geometries.append(geometry)
+            positions.append(sample_position(geometry.coords))
+            scales.append(sample_scale(geometry.coords, self.crop_sz))
+        return geometries, CropArea(np.array(positions), np.array(scales), factors)
 
     def _search_center(self) -> Array:
         """The position, moved by half a cell where the center of the score map lies between two cells."""
@@ -201,7 +200,7 @@ class DiMP(LockstepTracker):
 
     async def _modulated_iou_net(self, image: Image, backbone: Features, samples: InitialSamples) -> IoUBoxes:
         """IoU-Net with the modulation of the first frame's target."""
-        boxes = samples.boxes
+        boxes = upload(samples.boxes, self.device)
         count = len(boxes) if self.params.iounet_augmentation else 1
         features = self.net.get_backbone_bbreg_feat({name: layer[:count] for name, layer in backbone.items()})
         modulation = self.net.bb_regressor.get_modulation(features, boxes[:count])
@@ -214,7 +213,7 @@ class DiMP(LockstepTracker):
                 self.net.bb_regressor,
                 learnt,
                 self.net.get_backbone_bbreg_feat(exact),
-                torch.cat((boxes[samples.exact], views.boxes)),
+                torch.cat((boxes[samples.exact], upload(views.boxes, self.device))),
                 self.params.iounet_adaptation,
                 self.generator,
             )

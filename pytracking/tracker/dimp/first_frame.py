@@ -16,7 +16,7 @@ from pytracking.utils.types import Image
 @dataclass(frozen=True)
 class InitialSamples:
     crops: Tensor  # (n, 3, h, w) RGB 0..255, the first one plain
-    boxes: Tensor  # (n, 4) xywh in crop pixels
+    boxes: Tensor  # (n, 4) xywh in crop pixels, on the host
     exact: list[int]  # those whose box bounds the target, which was neither rotated nor scaled
 
 
@@ -52,7 +52,7 @@ def initial_samples(
     box = torch.from_numpy(box_in_crop(state.pos, state.size, pos, scale, crop_sz))
     boxes = torch.stack([box + torch.tensor([t.shift[1], t.shift[0], 0.0, 0.0]) for t in transforms])
     exact = [i for i, transform in enumerate(transforms) if not isinstance(transform, Rotate | Scale)]
-    return InitialSamples(crops, boxes.to(device), exact)
+    return InitialSamples(crops, boxes, exact)
 
 
 def dropout_features(

@@ -29,7 +29,7 @@ class Views:
     """Further crops of the first frame."""
 
     crops: Tensor  # (n, 3, h, w) RGB 0..255
-    boxes: Tensor  # (n, 4) xywh in crop pixels
+    boxes: Tensor  # (n, 4) xywh in crop pixels, on the host
 
 
 def scaled_views(
@@ -44,7 +44,7 @@ def scaled_views(
         crops.append(crop)
         center, scale = sample_position(coords), sample_scale(coords, crop_sz)
         boxes.append(box_in_crop(state.pos, state.size, center, scale, crop_sz))
-    return Views(torch.cat(crops), torch.from_numpy(np.stack(boxes)).to(device))
+    return Views(torch.cat(crops), torch.from_numpy(np.stack(boxes)))
 
 
 def fit_predictor(

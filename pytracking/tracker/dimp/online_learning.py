@@ -6,6 +6,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from ltr.admin.transfer import upload
 from ltr.models.target_classifier.joint import FilterOptimizer, FilterUpdate
 from ltr.models.target_classifier.optimizer import BatchGradientDescent, RLSBatchGradientDescent
 from pytracking.tracker.dimp.localization import Flag
@@ -49,7 +50,7 @@ class OnlineClassifier:
         classifier: Any,  # the network's
         params: DiMPParams,
         features: Tensor,  # (n, C, H, W) of the first frame
-        boxes: Tensor,  # (n, 4) xywh in crop pixels
+        boxes: Tensor,  # (n, 4) xywh in crop pixels, on the host
     ) -> None:
         self.params = params
         self.classifier = classifier
@@ -59,6 +60,7 @@ class OnlineClassifier:
             steepest_descent.filter_reg.fill_(params.filter_reg)
         self.optimizer = make_online_optimizer(params, steepest_descent)
         self.memory = SampleMemory(features, boxes, params.sample_memory_size, params.init_samples_minimum_weight)
+        boxes = upload(boxes, features.device)
         filter = classifier.filter_initializer(features, boxes)
         if params.filter_init_zero:
             filter = torch.zeros_like(filter)
@@ -73,7 +75,10 @@ class OnlineClassifier:
         return self.classifier.classify(self.filter, features)
 
     def store(self, feature: Tensor, box: Tensor, frame_num: int, flag: Flag, score: float) -> int:
-        """Store the sample of a frame, feature (1, C, H, W) and box (4,); the iterations of the update that is due."""
+        """Store the sample of a frame, feature (1, C, H, W) and, of the host, box (4,).
+
+        Returns the iterations of the update that is due.
+        """
         params = self.params
         hard_negative = flag == "hard_negative" and params.hard_negative_learning_rate is not None
         rate = params.hard_negative_learning_rate if hard_negative else params.learning_rate

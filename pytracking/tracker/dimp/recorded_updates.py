@@ -19,7 +19,7 @@ class RecordedUpdates:
     """Updates of one target's filter, one graph for each number of iterations.
 
     Their shapes do not change: they run over all slots of the memory, of which those that are free have no weight, and
-    over all columns of P. Samples and P are read where they lie, and P is updated there.
+    over all columns of P. Features and P are read where they lie, and P is updated there.
     """
 
     def __init__(self, optimizer: RecordableUpdate, memory: SampleMemory) -> None:
@@ -41,11 +41,11 @@ class RecordedUpdates:
         if state != self._recorded_for:
             self.graphs.forget()
             self._recorded_for = state
-        features, boxes = self.memory.slots
+        features, boxes, weights = self.memory.slots
 
-        def update(filter: Tensor, weights: Tensor) -> Sequence[Tensor]:
+        def update(filter: Tensor, boxes: Tensor, weights: Tensor) -> Sequence[Tensor]:
             return self.optimizer.update_on_device(filter, features, boxes, weights, num_iter)
 
-        updated, *left = self.graphs.run(update, [filter, self.memory.slot_weights], lambda: num_iter)
+        updated, *left = self.graphs.run(update, [filter, boxes, weights], lambda: num_iter)
         self.optimizer.end_update(left)
         return updated

@@ -13,11 +13,13 @@ from torch import Tensor
 
 from ltr.admin.transfer import upload
 from ltr.models.target_classifier.joint import update_together
+from pytracking.features.device_crops import crop_together
 from pytracking.features.graphs import call, graphs_of
+from pytracking.features.preprocessing import CropGeometry, crop
 from pytracking.tracker.base.lockstep import Request, T
 from pytracking.tracker.dimp.frame_search import Found, FrameSearch, read_row
 from pytracking.tracker.dimp.online_learning import OnlineClassifier
-from pytracking.utils.types import Array
+from pytracking.utils.types import Array, Image
 
 Features = dict[str, Tensor]
 
@@ -35,6 +37,33 @@ class GraphRequest(Request[T]):
 
 
 @dataclass(frozen=True, eq=False)
+class Crops(Request[Tensor]):
+    """Crops (S, 3, h, w) RGB 0..255 of an image."""
+
+    image: Image
+    geometries: list[CropGeometry]
+    output_sz: tuple[int, int]
+    device: torch.device
+    resize: str
+
+    def key(self) -> Hashable:
+        return id(self.image), self.output_sz, self.device, self.resize
+
+    @classmethod
+    def answer(cls, requests: Sequence[Self]) -> list[Tensor | Exception]:
+        first = requests[0]
+        image, device = first.image, first.device
+        geometries = [geometry for request in requests for geometry in request.geometries]
+        # A device gets what has fewer pixels: all that is cut out, or the image.
+        if device.type != "cpu" and sum(geometry.pixels for geometry in geometries) > image.shape[0] * image.shape[1]:
+            whole = upload(torch.from_numpy(np.ascontiguousarray(image)), device)
+            crops = crop_together(whole, geometries, first.output_sz)
+        else:
+            crops = _cat([crop(image, geometry, first.output_sz, device, first.resize) for geometry in geometries])
+        return [crops[part] for part in _slices([len(request.geometries) for request in requests])]
+
+
+@dataclass(frozen=True, eq=False)
 class Extraction(GraphRequest[tuple[Features, Tensor]]):
     """Backbone features of crops, and the features that the filter sees."""
 
@@ -44,7 +73,7 @@ class Extraction(GraphRequest[tuple[Features, Tensor]]):
     use_graph: bool = False  # where there are CUDA graphs; it pays for crops that come in every frame
 
     def key(self) -> Hashable:
-        return _network(self.net), self.crops.device, self.crops.shape[1:], self.layers, self.use_graph
+        return self.net.identity, self.crops.device, self.crops.shape[1:], self.layers, self.use_graph
 
     @classmethod
     def answer(cls, requests: Sequence[Self]) -> list[tuple[Features, Tensor] | Exception]:
@@ -75,7 +104,7 @@ class Location(GraphRequest[Found]):
 
     def key(self) -> Hashable:
         shapes = [tensor.shape for tensor in (self.filter, self.features, *self.layers)]
-        return _network(self.net), self.features.device, tuple(shapes), len(self.state), self.search.key
+        return self.net.identity, self.features.device, tuple(shapes), len(self.state), self.search.key
 
     @classmethod
     def answer(cls, requests: Sequence[Self]) -> list[Found | Exception]:
@@ -130,10 +159,6 @@ def _update(request: Update) -> Exception | None:
     except Exception as error:  # an update that failed must not be tried again: it may have changed P
         return error
     return None
-
-
-def _network(net: Any) -> Hashable:
-    return id(net.net), repr(net.describe())
 
 
 def _cat(tensors: list[Tensor]) -> Tensor:

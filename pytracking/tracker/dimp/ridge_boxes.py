@@ -46,7 +46,7 @@ class RidgeBoxes:
     def fit(
         cls,
         layers: Features,  # (n, C, H, W) each, of crops of the first frame
-        targets: Tensor,  # (n, 4) xywh of the target in the crops' pixels
+        targets: Tensor,  # (n, 4) xywh of the target in the crops' pixels, on the host
         crop_sz: tuple[int, int],
         params: DiMPParams,
         generator: torch.Generator,
@@ -54,7 +54,7 @@ class RidgeBoxes:
         """Regressor learnt from random boxes around the target in each crop; None where none of them is usable."""
         cells, context = params.ridge_cells, params.ridge_context
         sampling = uniform(params.ridge_translation, params.ridge_scale, params.ridge_aspect, OVERLAP_RANGE)
-        targets = targets.double().cpu()
+        targets = targets.double()
         drawn = [draw_boxes(target, params.ridge_samples, sampling, crop_sz, generator) for target in targets]
         boxes = torch.cat(drawn)
         crop = torch.arange(len(targets)).repeat_interleave(params.ridge_samples)

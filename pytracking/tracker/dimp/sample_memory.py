@@ -59,7 +59,7 @@ class SampleMemory:
     def __init__(
         self,
         features: Tensor,  # (num_initial, C, H, W)
-        boxes: Tensor,  # (num_initial, 4) xywh in crop pixels
+        boxes: Tensor,  # (num_initial, 4) xywh in crop pixels, on the host
         size: int,
         initial_minimum: float | None = 0.25,
     ) -> None:
@@ -79,35 +79,34 @@ class SampleMemory:
         self._previous_slot: int | None = None
 
     @property
-    def slots(self) -> tuple[Tensor, Tensor]:
-        """Features (M, C, H, W) and boxes (M, 4) of all slots, where they lie for good; of free ones they are zeros."""
-        return self._features, self._boxes
+    def slots(self) -> tuple[Tensor, Tensor, Tensor]:
+        """Features (M, C, H, W), boxes (M, 4) and weights (M,) of all slots, free ones with zeros.
 
-    @property
-    def slot_weights(self) -> Tensor:
-        """(M,) on the device of the features, zeros for slots that are free."""
-        return upload(torch.from_numpy(self._weights), self._features.device)
+        The features stay where they are, and change there.
+        """
+        device = self._features.device
+        return self._features, upload(self._boxes, device), upload(torch.from_numpy(self._weights), device)
 
     @property
     def features(self) -> Tensor:  # (num_stored, C, H, W)
         return self._features[: self.num_stored]
 
     @property
-    def boxes(self) -> Tensor:  # (num_stored, 4)
-        return self._boxes[: self.num_stored]
+    def boxes(self) -> Tensor:  # (num_stored, 4) on the device of the features
+        return upload(self._boxes[: self.num_stored], self._features.device)
 
     @property
     def weights(self) -> Tensor:  # (num_stored,) on the device of the features
         return upload(torch.from_numpy(self._weights[: self.num_stored]), self._features.device)
 
     def insert(self, feature: Tensor, box: Tensor, learning_rate: float) -> int:
-        """Store a sample, feature (1, C, H, W) and box (4,); returns its slot."""
+        """Store a sample, feature (1, C, H, W) and, of the host, box (4,); returns its slot."""
         slot = replaced_slot(self._weights, self.num_stored, self.num_initial, self.initial_minimum)
         self._weights = insert_weight(
             self._weights, slot, self._previous_slot, learning_rate, self.num_initial, self.initial_minimum
         )
         self._features[slot] = feature[0]
-        self._boxes[slot] = upload(box, self._boxes.device)
+        self._boxes[slot] = box
         self._previous_slot = slot
         self.num_stored = max(self.num_stored, slot + 1)
         return slot

@@ -55,7 +55,7 @@ class TargetState:
 
     def follow_size(self) -> None:
         """The scale at which the target's area is that of `base_size` again."""
-        self.scale = float(np.sqrt(np.prod(self.size) / np.prod(self.base_size)))
+        self.scale = math.sqrt(self.size[0] * self.size[1] / (self.base_size[0] * self.base_size[1]))
 
 
 def inside_image(pos: Vectors, size: Vectors, image_sz: Vectors, ratio: float) -> Vectors:  # (..., 2) each
@@ -76,7 +76,9 @@ def box_in_crop(
     y, x, h, w = center[..., 0], center[..., 1], extent[..., 0], extent[..., 1]
     left, top = x + (crop_sz[1] - 1) / 2 - (w - 1) / 2, y + (crop_sz[0] - 1) / 2 - (h - 1) / 2
     box = [left, top, w, h]
-    return torch.stack(box, dim=-1).float() if isinstance(pos, Tensor) else np.stack(box, axis=-1, dtype=np.float32)
+    if isinstance(pos, Tensor):
+        return torch.stack(box, dim=-1).float()
+    return np.array(box, np.float32) if pos.ndim == 1 else np.stack(box, axis=-1, dtype=np.float32)
 
 
 def box_from_crop(

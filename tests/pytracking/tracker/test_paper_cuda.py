@@ -73,12 +73,13 @@ def test_dimp(
         trackers: list[Any] = [setup.create_tracker(params) for _ in range(runs)]
         for seed, tracker in enumerate(trackers):
             tracker.seed(seed)
-        ends = run_together([tracker.initialize_steps(frame(*path(0)), INFO) for tracker in trackers])
+        image = frame(*path(0))
+        ends = run_together([tracker.initialize_steps(image, INFO) for tracker in trackers])
         assert [type(end) for end in ends] == [dict] * runs, ends
         for t in range(1, 13):
             gpu.waits.clear()
-            before = len(read_back)
-            ends = run_together([tracker.track_steps(frame(*path(t))) for tracker in trackers])
+            before, image = len(read_back), frame(*path(t))
+            ends = run_together([tracker.track_steps(image) for tracker in trackers])
             assert [type(end) for end in ends] == [dict] * runs, ends
             assert len(read_back) == before + 1
             if t > WARM_UP:

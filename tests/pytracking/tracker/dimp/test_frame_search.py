@@ -178,7 +178,7 @@ def fit_without_numbers(
     layers: dict[str, Tensor], targets: Tensor, crop_sz: tuple[int, int], params: DiMPParams, *rest: Any
 ) -> RidgeBoxes:
     """In place of `RidgeBoxes.fit`, which reads the features of the first frame."""
-    like = targets.double()
+    like = next(iter(layers.values())).double()
     factors = [like.new_empty(1, 4, layers[name].shape[1] * side**2) for name, side in params.ridge_cells.items()]
     regressor = BoxRegressor(torch.cat(factors, dim=2)[0], like.new_empty(4))
     return RidgeBoxes(regressor, (*factors, like.new_empty(1, 4)), params.ridge_cells, params.ridge_context, crop_sz)

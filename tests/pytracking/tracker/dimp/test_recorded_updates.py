@@ -109,11 +109,11 @@ def test_what_is_wrong_with_an_input_is_raised_by_the_next_update(recorder: Tape
     updates = RecordedUpdates(optimizer, memory)
     for _ in iterations:
         found = updates(filter, 2)
-        filter = optimizer(filter, *memory.slots, memory.slot_weights)[0] if found is None else found
+        filter = optimizer(filter, *memory.slots)[0] if found is None else found
     assert optimizer.P is not None
     before = optimizer.P.to_dense()
     replays = recorder.replays
-    features, _ = memory.slots
+    features, *_ = memory.slots
     kept = features[5, 2, 4, 4].clone()
     features[5, 2, 4, 4] = torch.nan
     updates(filter, 2)

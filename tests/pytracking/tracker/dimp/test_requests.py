@@ -1,6 +1,6 @@
 """Runs in lock-step against runs alone: the whole tracker on a small rendered video."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
 
@@ -11,12 +11,14 @@ from torch import Tensor
 
 from ltr.models.target_classifier.joint import FilterUpdate, update_together
 from pytracking.features.net_wrappers import NetWithBackbone
+from pytracking.features.preprocessing import crop_geometry
 from pytracking.parameter.dimp._base import bgd, rls
 from pytracking.tracker.base.lockstep import Request, run_together
 from pytracking.tracker.dimp import requests
 from pytracking.tracker.dimp.dimp import DiMP
 from pytracking.tracker.dimp.params import DiMPParams
-from pytracking.tracker.dimp.requests import Extraction, Location, Update
+from pytracking.tracker.dimp.requests import Crops, Extraction, Location, Update
+from tests.paper_cuda import DEVICE, paper_cuda
 from tests.pytracking.tracker.dimp.test_dimp import SMALL, frame, iou_net_params, path
 
 LITE = DiMPParams(
@@ -139,6 +141,27 @@ def test_large_batches_go_through_the_network_in_parts(monkeypatch: pytest.Monke
     for result, place in zip(parts, (slice(2), slice(2, None)), strict=True):
         torch.testing.assert_close(result[1], whole[1][place])
         torch.testing.assert_close(result[0]["layer3"], whole[0]["layer3"][place])
+
+
+@pytest.mark.parametrize(("device", "runs", "ways"), [("cpu", 3, "ccc"), (DEVICE, 1, "c"), (DEVICE, 3, "t")])
+def test_a_gpu_gets_the_image_where_more_is_cut_out_of_it(
+    device: str, runs: int, ways: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    taken = []
+
+    def logged(letter: str, function: Callable[..., Tensor]) -> Callable[..., Tensor]:
+        return lambda *args: (taken.append(letter), function(*args))[1]
+
+    monkeypatch.setattr(requests, "crop", logged("c", requests.crop))
+    monkeypatch.setattr(requests, "crop_together", logged("t", requests.crop_together))
+    image = frame(*path(0))  # of 240 x 320 pixels
+    geometry = crop_geometry(np.array(image.shape[:2]), np.array([100.0, 150.0]), np.array([170.0, 180.0]), (160, 160))
+    with paper_cuda(monkeypatch):
+        crops = Crops.answer([Crops(image, [geometry], (160, 160), torch.device(device), "torch")] * runs)
+    assert "".join(taken) == ways
+    assert [(each.shape, each.device.type) for each in crops if isinstance(each, Tensor)] == [
+        ((1, 3, 160, 160), torch.device(device).type)
+    ] * runs
 
 
 def count(cls: type[Request[Any]], sizes: list[int], monkeypatch: pytest.MonkeyPatch) -> None:
