@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import warnings
 from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass
@@ -21,7 +22,7 @@ WARM_UPS = 3  # after which libraries have chosen their algorithms, and what is 
 def capture_cuda(function: Callable[[], Outputs], device: torch.device, warm_ups: int) -> tuple[Outputs, Replay]:
     """Record what a function starts on a GPU, without doing it. The outputs are undefined before the first replay."""
     with torch.cuda.device(device):
-        stream = torch.cuda.Stream()
+        stream = _capture_stream(device)
         stream.wait_stream(torch.cuda.current_stream())
         with torch.cuda.stream(stream):
             for _ in range(warm_ups):
@@ -37,6 +38,12 @@ def capture_cuda(function: Callable[[], Outputs], device: torch.device, warm_ups
             finally:
                 graph.capture_end()
     return outputs, graph.replay
+
+
+@functools.cache
+def _capture_stream(device: torch.device) -> torch.cuda.Stream:
+    """One for all captures: each stream takes memory for matrix products, up to 32 MiB, and keeps it."""
+    return torch.cuda.Stream(device)
 
 
 @dataclass(frozen=True)

@@ -3,12 +3,16 @@
 import gc
 import warnings
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 import torch
 from torch import Tensor, nn
 
-from pytracking.features.graphs import GraphCache, graphs_of
+from pytracking.features import graphs
+from pytracking.features.graphs import GraphCache, capture_cuda, graphs_of
 from tests.cuda_graphs import TapeRecorder
 
 
@@ -115,9 +119,48 @@ def test_none_is_used_on_a_cpu() -> None:
     assert recorder.captures == 0
 
 
-def test_graphs_go_with_their_network() -> None:
-    from pytracking.features import graphs
+class Cuda:
+    """What `capture_cuda` does to torch.cuda, as a list."""
 
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.log: list[Any] = []
+        stream = SimpleNamespace(wait_stream=lambda other: self.log.append("wait"))
+        graph = SimpleNamespace(
+            capture_begin=lambda capture_error_mode: self.log.append("begin"),
+            capture_end=lambda: self.log.append("end"),
+            replay=lambda: self.log.append("replay"),
+        )
+        monkeypatch.setattr(torch.cuda, "device", lambda device: nullcontext())
+        monkeypatch.setattr(torch.cuda, "stream", lambda stream: nullcontext())
+        monkeypatch.setattr(torch.cuda, "current_stream", lambda: stream)
+        monkeypatch.setattr(torch.cuda, "CUDAGraph", lambda: graph)
+        monkeypatch.setattr(graphs, "_capture_stream", lambda device: stream)
+
+    def work(self) -> list[Tensor]:
+        self.log.append("work")
+        return [torch.zeros(1)]
+
+
+@pytest.mark.parametrize("warm_ups", [0, 3])
+def test_what_is_started_between_begin_and_end_is_captured(warm_ups: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    cuda = Cuda(monkeypatch)
+    _, replay = capture_cuda(cuda.work, torch.device("cuda:0"), warm_ups)
+    replay()
+    assert cuda.log == ["wait", *["work"] * warm_ups, "wait", "begin", "work", "end", "replay"]
+
+
+def test_a_capture_ends_also_where_the_work_fails(monkeypatch: pytest.MonkeyPatch) -> None:
+    cuda = Cuda(monkeypatch)
+
+    def fail() -> list[Tensor]:
+        raise RuntimeError("operation not permitted when stream is capturing")
+
+    with pytest.raises(RuntimeError, match="not permitted"):
+        capture_cuda(fail, torch.device("cuda:0"), 0)
+    assert cuda.log[-2:] == ["begin", "end"]
+
+
+def test_graphs_go_with_their_network() -> None:
     network = nn.Linear(2, 2)
     assert graphs_of(network) is graphs_of(network)
     assert graphs_of(network) is not graphs_of(nn.Linear(2, 2))
