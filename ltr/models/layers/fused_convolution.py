@@ -54,7 +54,6 @@ class FusedConv2d(nn.Module):
         is_product = (
             conv.kernel_size == (1, 1)
             and self.geometry == ([0, 0], [1, 1], [1, 1], 1)
-            and self.bias is not None
             and (narrows or conv.in_channels <= _FEW_CHANNELS)
         )
         self.columns = self.weight.flatten(1).mT.contiguous() if is_product else None  # (in, out)
@@ -85,14 +84,15 @@ class FusedConv2d(nn.Module):
 
     def _product(self, x: Tensor, columns: Tensor, skip: Tensor | None) -> Tensor:
         """The convolution as a product of pixels and weights, without a copy where x has its channels last."""
-        assert self.bias is not None
-        pixels = x.permute(0, 2, 3, 1)
+        pixels, outputs = x.permute(0, 2, 3, 1), columns.shape[1]
         rows = pixels.reshape(-1, x.shape[1])
         if skip is None:
-            result = torch.mm(rows, columns).add_(self.bias)
+            result = torch.mm(rows, columns)
         else:
-            result = skip.permute(0, 2, 3, 1).reshape(-1, len(self.bias)).add_(self.bias).addmm_(rows, columns)
-        return result.view(*pixels.shape[:3], len(self.bias)).permute(0, 3, 1, 2)
+            result = skip.permute(0, 2, 3, 1).reshape(-1, outputs).addmm_(rows, columns)
+        if self.bias is not None:
+            result.add_(self.bias)
+        return result.view(*pixels.shape[:3], outputs).permute(0, 3, 1, 2)
 
     def _winograd(self, x: Tensor, skip: Tensor | None) -> Tensor:
         tile = self._tile(*x.shape[-2:])

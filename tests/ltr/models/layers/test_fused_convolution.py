@@ -49,7 +49,11 @@ def test_projection_as_a_product(memory_format: torch.memory_format) -> None:
     assert found.is_contiguous(memory_format=torch.channels_last)
     skip = torch.randn(2, 24, 9, 7)
     torch.testing.assert_close(fused(x, skip.clone()), conv(x) + skip, rtol=1e-5, atol=1e-5)
-    for other in (nn.Conv2d(192, 192, 1), nn.Conv2d(96, 24, 1, stride=2), nn.Conv2d(96, 24, 1, bias=False)):
+    without_bias = nn.Conv2d(96, 24, 1, bias=False)
+    fused = FusedConv2d(without_bias)
+    torch.testing.assert_close(fused(x), without_bias(x), rtol=1e-5, atol=1e-5)
+    torch.testing.assert_close(fused(x, skip.clone()), without_bias(x) + skip, rtol=1e-5, atol=1e-5)
+    for other in (nn.Conv2d(192, 192, 1), nn.Conv2d(96, 24, 1, stride=2)):
         assert FusedConv2d(other).columns is None
 
 
@@ -94,12 +98,18 @@ def test_strided_convolution_on_maps_of_several_sizes(first: int) -> None:
 
 @torch.no_grad()
 @pytest.mark.parametrize("make", [EfficientNetLite0, resnet18, resnet50])
-def test_whole_backbones(make: type) -> None:
+@pytest.mark.parametrize("as_child", [False, True])
+def test_whole_backbones(make: type, as_child: bool) -> None:
+    """Alone, and as part of a network, where one may know more than its convolutions do."""
     torch.manual_seed(0)
     network = random_statistics(make())
-    names = ("conv1", "layer2", "layer3", "layer4", "fc")
+    names = ("conv1", "layer1", "layer2", "layer3", "layer4", "fc")
     x = torch.randn(1, 3, 96, 64)
-    fast = fuse_convolutions(network.for_inference())  # type: ignore[operator]
+    fast = network.for_inference()  # type: ignore[operator]
+    fast = fuse_convolutions(nn.Sequential(fast))[0] if as_child else fuse_convolutions(fast)
+    if as_child and isinstance(fast, EfficientNetLite0):
+        assert all(block.project.bias is None for block in fast._blocks)
+        assert set(fast.lacking) == {"layer1", "layer2", "layer3", "layer4"}
     assert not any(isinstance(module, nn.Conv2d | nn.ReLU | nn.ReLU6) for module in fast.modules())
     expected, found = network(x, names), fast(x, names)
     for name in names:
