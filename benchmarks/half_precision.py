@@ -30,23 +30,23 @@ HALVES = ("bfloat16", "float16")
 SHARES = (0.9, 0.5)
 
 
-class TypedTracker(Tracker):
-    """A parameter file with the network in another type; its results have a folder of their own."""
-
-    dtype: str
-
-    @property
-    def results_dir(self) -> Path:
-        return super().results_dir.with_name(f"{super().results_dir.name}_{self.dtype}")
-
-    def get_parameters(self) -> Any:
-        return super().get_parameters().replace(network_dtype=self.dtype)  # type: ignore[union-attr]
+class AnyTypeTracker(Tracker):
+    """A tracker whose network computes in its type wherever it is, with or without instructions for it."""
 
     def create_tracker(self, *args: Any, **kwargs: Any) -> Any:
         tracker = super().create_tracker(*args, **kwargs)
         with patch("ltr.models.layers.precision.computes_in", lambda dtype, device: True):
             tracker.initialize_features()  # which loads the network, once in a process
         return tracker
+
+
+def trackers_of(parameters: str, dtype: str, runs: int, device: str | None, results: Path) -> list[Tracker]:
+    change: dict[str, Any] = {}
+    if dtype != SINGLE:
+        change = {"overrides": {"network_dtype": dtype}, "label": dtype}
+    return [
+        AnyTypeTracker("dimp", parameters, run, results_path=results, device=device, **change) for run in range(runs)
+    ]
 
 
 def boxes(trackers: list[Tracker], dataset: SequenceList) -> list[list[np.ndarray]]:
@@ -63,16 +63,13 @@ def agreement(one: list[list[np.ndarray]], other: list[list[np.ndarray]]) -> np.
     return np.concatenate([overlaps(a[1:], b[1:]) for a, b in pairs])
 
 
-def row(name: str, auc: np.ndarray | None, difference: np.ndarray | None, iou: np.ndarray | None) -> list[str]:
-    cells = [name, "" if auc is None else f"{auc.mean():.3f}"]
-    if difference is None:
-        cells.append("")
-    else:
-        error = difference.std(ddof=1) / np.sqrt(difference.size) if difference.size > 1 else np.nan
-        cells.append(f"{difference.mean():+.4f} ± {error:.4f}")
-    if iou is None:
-        return cells + [""] * (2 + len(SHARES))
-    return [*cells, f"{iou.mean():.3f}", f"{np.median(iou):.3f}", *(f"{(iou >= share).mean():.1%}" for share in SHARES)]
+def row(name: str, auc: np.ndarray, difference: str, iou: np.ndarray) -> list[str]:
+    shares = [f"{(iou >= share).mean():.1%}" for share in SHARES]
+    return [name, f"{auc.mean():.3f}", difference, f"{iou.mean():.3f}", f"{np.median(iou):.3f}", *shares]
+
+
+def mean_and_error(values: np.ndarray) -> str:
+    return f"{values.mean():+.4f} ± {values.std(ddof=1) / np.sqrt(values.size):.4f}"
 
 
 def main() -> None:
@@ -85,22 +82,18 @@ def main() -> None:
     if args.runs < 2:
         parser.error("expected at least 2 --runs, which show what chance does")
     dataset = sequences(args.dataset_name, args.sequences)
-    groups: dict[str, list[Tracker]] = {}
-    for dtype in (SINGLE, *args.dtypes):
-        groups[dtype] = []
-        for run in range(args.runs):
-            tracker = TypedTracker("dimp", args.parameters, run, results_path=args.results, device=args.device)
-            tracker.dtype = dtype
-            groups[dtype].append(tracker)
+    groups = {
+        dtype: trackers_of(args.parameters, dtype, args.runs, args.device, args.results)
+        for dtype in (SINGLE, *args.dtypes)
+    }
     scores = run_and_score(groups, dataset, args.threads)
     found = {dtype: boxes(trackers, dataset) for dtype, trackers in groups.items()}
     single, auc = found[SINGLE], scores[SINGLE].auc
 
-    by_chance = agreement(single, [*single[1:], single[0]])
-    rows = [row(f"{SINGLE}, another seed", auc, None, by_chance)]
-    rows += [
-        row(dtype, scores[dtype].auc, scores[dtype].auc - auc, agreement(single, found[dtype])) for dtype in args.dtypes
-    ]
+    rows = [row(f"{SINGLE}, another seed", auc, "", agreement(single, [*single[1:], single[0]]))]
+    for dtype in args.dtypes:
+        other = scores[dtype].auc
+        rows.append(row(dtype, other, mean_and_error(other - auc), agreement(single, found[dtype])))
     shares = [f"IoU ≥ {share}" for share in SHARES]
     header = ["against float32", "AUC", "difference ± standard error", "mean IoU", "median IoU", *shares]
     title = f"half_precision_{args.parameters}_{args.dataset_name}"
