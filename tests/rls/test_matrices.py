@@ -17,9 +17,10 @@ from rls.matrices import (
 
 
 def symmetric(dim: int) -> torch.Tensor:
-    """A well-conditioned positive definite matrix."""
+    """A well-conditioned positive definite matrix, symmetric to the last bit, as the product alone need not be."""
     factor = torch.randn(dim, dim, dtype=torch.float64)
-    return factor @ factor.mT / dim + torch.eye(dim, dtype=torch.float64)
+    square = factor @ factor.mT / dim
+    return (square + square.mT) / 2 + torch.eye(dim, dtype=torch.float64)
 
 
 @pytest.mark.parametrize("count", [1, 2, 7])
