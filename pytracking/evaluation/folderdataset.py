@@ -1,11 +1,10 @@
 """One's own sequences: a folder of images with a file of boxes, or a folder of such folders."""
 
-import re
 from functools import partial
 from pathlib import Path
 
 from ltr.dataset.annotations import polygons_to_boxes, read_lines, read_polygons, read_table
-from ltr.dataset.frame_files import first_existing, images_in
+from ltr.dataset.frame_files import first_existing, images_in, ordered_frames
 from pytracking.evaluation.data import BaseDataset, Sequence, SequenceList
 from pytracking.utils.errors import InputError
 from pytracking.utils.types import Array
@@ -71,13 +70,7 @@ def _frames(folder: Path) -> list[Path]:
     if not images:
         places = ", ".join(IMAGE_FOLDERS[1:])
         raise InputError(f"{folder}: expected images there or in its {places}; found none (.jpg, .jpeg, .png, .bmp)")
-    return sorted(images, key=natural_order)
-
-
-def natural_order(path: Path) -> list[tuple[int, str]]:
-    """Key that puts 9.jpg before 10.jpg."""
-    parts = re.split(r"([0-9]+)", path.stem)
-    return [(int(part), "") if part.isdigit() and part.isascii() else (-1, part) for part in parts]
+    return ordered_frames(images)
 
 
 def _boxes(path: Path) -> Array:

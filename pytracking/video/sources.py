@@ -17,8 +17,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from ltr.dataset.frame_files import IMAGE_SUFFIXES, images_in
-from pytracking.evaluation.folderdataset import natural_order
+from ltr.dataset.frame_files import IMAGE_SUFFIXES, images_in, ordered_frames
 from pytracking.utils.errors import InputError
 from pytracking.utils.image import read_image
 from pytracking.utils.types import Image
@@ -75,8 +74,8 @@ class ImageFolder:
     """The images of a folder, 9.jpg before 10.jpg."""
 
     def __init__(self, folder: Path) -> None:
-        """Raises InputError for a folder without images."""
-        self._files = sorted(images_in(folder), key=natural_order)
+        """Raises InputError for a folder without images, and for names that leave their order open."""
+        self._files = ordered_frames(images_in(folder))
         if not self._files:
             kinds = ", ".join(sorted(IMAGE_SUFFIXES))
             raise InputError(f"{folder} holds no images; expected {kinds}")
