@@ -32,7 +32,10 @@ class Rules:
     short_result: Literal["repeat", "zeros", "error"] = "repeat"  # missing rows: the last box, boxes of zeros, refused
     empty_box: Literal["kept", "previous"] = "kept"  # a predicted box without width or height: or the one before it
     min_corner: float | None = None  # ground truth with x or y <= this is invalid, in the pixel numbers of its file
-    added_pixel: float = 0.0  # boxes are [x, x + w - this] and an extent is high - low + this
+    added_pixel: float = (
+        0.0  # boxes are [x, x + w - this] in the pixel numbers of their file; extents: high - low + this
+    )
+    scaled_centers: bool = False  # normalized error: centers are divided by the true size, then subtracted
     clip: bool = False  # boxes are limited to the image, where its size is known
     frames_weigh: bool = False  # the data-set score is the mean over frames; else each sequence counts the same
 
@@ -86,4 +89,5 @@ def _pytracking_rules(dataset: str) -> Rules:
         empty_box="previous",
         min_corner=0.0,
         added_pixel=1.0,
+        scaled_centers=True,
     )

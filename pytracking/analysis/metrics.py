@@ -67,27 +67,34 @@ def _shared_extent(low: Array, extent: Array, other_low: Array, other_extent: Ar
     return np.asarray(np.maximum(high - np.maximum(low, other_low) + added_pixel, 0))
 
 
-def center_error(boxes: Array, others: Array) -> Array:
-    """Distance of the centers of boxes (N, 4) and others (N, 4), pixels -> (N,)."""
-    dx, dy = _center_difference(boxes, others)
-    return np.asarray(np.sqrt(dx * dx + dy * dy))
+def center_error(boxes: Array, others: Array, added_pixel: float = 0.0) -> Array:
+    """Distance of the centers of boxes (N, 4) and others (N, 4), pixels -> (N,); `added_pixel` as of `overlap`."""
+    (x, y), (other_x, other_y) = _centers(boxes, added_pixel), _centers(others, added_pixel)
+    return _length(x - other_x, y - other_y)
 
 
-def normalized_error(boxes: Array, truth: Array) -> Array:
+def normalized_error(boxes: Array, truth: Array, added_pixel: float = 0.0, scaled_centers: bool = False) -> Array:
     """Distance of the centers, in x divided by the width and in y by the height of the ground truth -> (N,).
 
-    Infinite or NaN where the ground truth has no width or height.
+    With `scaled_centers` both centers are divided and then subtracted, as pytracking does it. That is the same but for
+    rounding, which decides where an error lies on a limit: a center off by a fifth of the target. It then depends on
+    the number of the first pixel too. Infinite or NaN where the ground truth has no width or height.
     """
-    dx, dy = _center_difference(boxes, truth)
+    (x, y), (true_x, true_y) = _centers(boxes, added_pixel), _centers(truth, added_pixel)
+    w, h = truth[:, 2], truth[:, 3]
     with np.errstate(divide="ignore", invalid="ignore"):
-        dx, dy = dx / truth[:, 2], dy / truth[:, 3]
-    return np.asarray(np.sqrt(dx * dx + dy * dy))
+        if scaled_centers:
+            return _length(x / w - true_x / w, y / h - true_y / h)
+        return _length((x - true_x) / w, (y - true_y) / h)
 
 
-def _center_difference(boxes: Array, others: Array) -> tuple[Array, Array]:
+def _centers(boxes: Array, added_pixel: float) -> tuple[Array, Array]:
     x, y, w, h = boxes.T
-    other_x, other_y, other_w, other_h = others.T
-    return x + w / 2 - other_x - other_w / 2, y + h / 2 - other_y - other_h / 2
+    return x + (w - added_pixel) / 2, y + (h - added_pixel) / 2
+
+
+def _length(dx: Array, dy: Array) -> Array:
+    return np.asarray(np.sqrt(dx * dx + dy * dy))
 
 
 def clip_boxes(boxes: Array, image_size: tuple[float, float]) -> Array:
@@ -202,8 +209,12 @@ def score_boxes(
         predicted, truth, valid, absent = predicted[counted], truth[counted], valid[counted], absent[counted]
     if rules.clip and image_size is not None:
         predicted, truth = clip_boxes(predicted, image_size), clip_boxes(truth, image_size)
+    if rules.added_pixel and pixel_origin:
+        shift = np.array([pixel_origin, pixel_origin, 0, 0], dtype=np.float64)
+        predicted, truth = predicted + shift, truth + shift
     overlaps = overlap(predicted, truth, rules.added_pixel)
-    errors, norm_errors = center_error(predicted, truth), normalized_error(predicted, truth)
+    errors = center_error(predicted, truth, rules.added_pixel)
+    norm_errors = normalized_error(predicted, truth, rules.added_pixel, rules.scaled_centers)
     if not valid.all():
         overlaps[~valid] = -1.0
         errors[~valid] = -1.0 if rules.invalid == "hit" else np.inf

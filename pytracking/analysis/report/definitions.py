@@ -65,6 +65,8 @@ def rule_sentences(rules: Rules) -> list[str]:
     ]
     if rules.empty_box == "previous":
         sentences.append("A predicted box without width or height is replaced by the one before it.")
+    if rules.scaled_centers:
+        sentences.append("Normalized errors are differences of centers that were each divided by the true size.")
     if rules.clip:
         sentences.append("Boxes are limited to the image.")
     return sentences

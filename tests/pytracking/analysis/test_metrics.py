@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from pytracking.analysis.conventions import Rules
+from pytracking.analysis.conventions import Rules, rules_of
 from pytracking.analysis.metrics import (
     INVALID_FRAMES,
     align,
@@ -14,6 +14,7 @@ from pytracking.analysis.metrics import (
     mean_score,
     normalized_error,
     overlap,
+    score_boxes,
     score_sequence,
     share_above,
     share_within,
@@ -67,6 +68,25 @@ def test_added_pixel_cancels(one, other):
 def test_normalized_error():
     assert normalized_error(box(3, 8, 10, 20), box(0, 0, 10, 20))[0] == pytest.approx(0.5)  # 3 / 10 and 8 / 20
     assert not np.isfinite(normalized_error(box(3, 8, 10, 20), box(0, 0, 0, 20)))[0]
+
+
+def test_normalized_error_as_pytracking_rounds_it():
+    """A center off by a fifth of the target lies on the limit: what is divided first decides on which side."""
+    truth = np.array([[50.0, 20, 10, 20]])  # as they stand in the file
+    shift = np.array([2, 0, 0, 0])
+    predicted = truth + shift
+    assert normalized_error(predicted, truth)[0] == 0.2
+    # Centers 56.5 and 54.5 in tenths: 5.65 - 5.45 is more than 0.2 in float64.
+    error = normalized_error(predicted, truth, added_pixel=1, scaled_centers=True)[0]
+    assert error == 56.5 / 10 - 54.5 / 10 > 0.2
+    moved = truth - np.array([1, 1, 0, 0])  # the same boxes counted from 0
+    rules = rules_of("pytracking", "otb")
+    shares = [
+        score_boxes(np.vstack((t, p)), np.vstack((t, t)), rules, pixel_origin=origin).norm_precision[20]
+        for t, p, origin in ((truth, predicted, 0), (moved, moved + shift, 1))
+    ]
+    assert shares == [0.5, 0.5]  # the first frame, which counts as perfect, alone
+    assert score_boxes(np.vstack((truth, predicted)), np.vstack((truth, truth)), Rules()).norm_precision[20] == 1
 
 
 def test_clip_boxes():

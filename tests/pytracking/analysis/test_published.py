@@ -136,6 +136,22 @@ def test_uav123_10fps(archive):
     check("UAV123@10fps", evaluation.trackers)
 
 
+@pytest.mark.parametrize(
+    ("name", "dataset", "tracker", "expected"),
+    [
+        ("otb100", otb_sequences, "SiamRPN", 78.43),
+        ("uav123", uav_sequences, "UAV123_10fps/ARCF-HC", 61.39),
+        ("lasot", lasot_sequences, "DiMP50", 65.18),
+    ],
+)
+def test_normalized_precision_of_pytracking(archive, name, dataset, tracker, expected):
+    """The second decimal depends on how pytracking rounds errors on the limit."""
+    folder = archive(name)
+    source = RawResults(tracker, folder / "results" / tracker, one_based=True)
+    scores = evaluate([source], dataset(folder), "pytracking", options=no_cache()).trackers[0]
+    assert round(100 * scores.mean(scores.norm_precision_score), 2) == expected
+
+
 def test_oxuva(archive):
     folder = archive("oxuva") / "assess" / "test"
     entries = published("OxUvA-test")

@@ -14,7 +14,7 @@ def test_every_rule_is_said():
     for name, value in {
         "invalid": "hit", "invalid_norm": "dropped", "absent": "miss", "first_frame": "dropped",
         "short_result": "zeros", "empty_box": "previous",
-        "min_corner": 0.0, "added_pixel": 1.0, "clip": True, "frames_weigh": True,
+        "min_corner": 0.0, "added_pixel": 1.0, "scaled_centers": True, "clip": True, "frames_weigh": True,
     }.items():  # fmt: skip
         assert text(**{name: value}) != plain, name
     assert "0 or less" in text(min_corner=0.0)
