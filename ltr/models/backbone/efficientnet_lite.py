@@ -106,7 +106,7 @@ class InvertedResidual(nn.Module):
 
 
 class FusedInvertedResidual(nn.Module):
-    """Inverted residual of fused convolutions; the projection is added to the block's input, in its memory."""
+    """Inverted residual of fused convolutions; the projection is added to the block's input."""
 
     def __init__(self, block: InvertedResidual) -> None:
         super().__init__()
@@ -135,8 +135,10 @@ class FusedInvertedResidual(nn.Module):
 
 
 def add_lacking(conv: nn.Module, lacking: Tensor) -> None:
-    """Let the bias of a 1x1 convolution make up for what its input lacks."""
-    conv.bias.copy_(conv.bias.double() + conv.weight.flatten(1).double() @ lacking)  # type: ignore[operator]
+    """Let the bias of a 1x1 convolution make up for what its input lacks; other users of the old bias keep it."""
+    bias = conv.get_parameter("bias")
+    complete = bias.double() + conv.get_parameter("weight").flatten(1).double() @ lacking
+    conv.bias = nn.Parameter(complete.to(bias.dtype), requires_grad=False)
 
 
 class EfficientNetLite0(Backbone):

@@ -32,8 +32,8 @@ def fusion_available() -> bool:
 class FusedConv2d(nn.Module):
     """activation(conv(x) + skip) of a frozen convolution, for tensors on the CPU; without a gradient.
 
-    `activation` is one of nn.Identity, nn.ReLU and nn.ReLU6. The result takes the memory of `skip`, whose numbers are
-    lost.
+    `activation` is one of nn.Identity, nn.ReLU and nn.ReLU6. The result has memory of its own: the skip of a residual
+    block is often the map of a backbone layer, which other parts of the network read later.
     """
 
     def __init__(self, conv: nn.Conv2d, activation: type[nn.Module] = nn.Identity, winograd: bool = True) -> None:
@@ -78,8 +78,7 @@ class FusedConv2d(nn.Module):
             result: Tensor = convolve(x, self.packed, self.bias, *self.geometry, name, numbers, "")
             return result
         unary = "relu" if self.activation is nn.ReLU else None  # oneDNN adds to a sum no other one
-        add = torch.ops.mkldnn._convolution_pointwise_
-        result = add(skip, x, self.packed, self.bias, *self.geometry, "add", 1.0, unary, [], None)
+        result = convolve.binary(x, skip, self.packed, self.bias, *self.geometry, "add", 1.0, unary, [], None)
         return result if unary else self._activated(result)
 
     def _product(self, x: Tensor, columns: Tensor, skip: Tensor | None) -> Tensor:
@@ -89,7 +88,7 @@ class FusedConv2d(nn.Module):
         if skip is None:
             result = torch.mm(rows, columns)
         else:
-            result = skip.permute(0, 2, 3, 1).reshape(-1, outputs).addmm_(rows, columns)
+            result = torch.addmm(skip.permute(0, 2, 3, 1).reshape(-1, outputs), rows, columns)
         if self.bias is not None:
             result.add_(self.bias)
         return result.view(*pixels.shape[:3], outputs).permute(0, 3, 1, 2)
@@ -99,7 +98,7 @@ class FusedConv2d(nn.Module):
         if tile not in self.transformed:
             self.transformed[tile] = transform_kernel(self.weight, tile)
         result = winograd_conv3x3(x, self.transformed[tile], self.bias, tile)
-        return self._activated(result if skip is None else skip.add_(result))
+        return self._activated(result if skip is None else result.add_(skip))
 
     def _activated(self, result: Tensor) -> Tensor:
         if self.activation is nn.ReLU:

@@ -33,7 +33,7 @@ def test_convolution_sum_and_activation(activation: type[nn.Module], channels: i
         # Winograd's transforms multiply the rounding of a sum of a thousand products of this size by a few units.
         near = {"rtol": 1e-5, "atol": 2e-5}
         torch.testing.assert_close(fused(laid_out), activation()(conv(x)), **near)
-        torch.testing.assert_close(fused(laid_out, added.clone()), activation()(conv(x) + skip), **near)
+        torch.testing.assert_close(fused(laid_out, added), activation()(conv(x) + skip), **near)
 
 
 @torch.no_grad()
@@ -48,11 +48,11 @@ def test_projection_as_a_product(memory_format: torch.memory_format) -> None:
     torch.testing.assert_close(found, conv(x), rtol=1e-5, atol=1e-5)  # sums of a hundred products
     assert found.is_contiguous(memory_format=torch.channels_last)
     skip = torch.randn(2, 24, 9, 7)
-    torch.testing.assert_close(fused(x, skip.clone()), conv(x) + skip, rtol=1e-5, atol=1e-5)
+    torch.testing.assert_close(fused(x, skip), conv(x) + skip, rtol=1e-5, atol=1e-5)
     without_bias = nn.Conv2d(96, 24, 1, bias=False)
     fused = FusedConv2d(without_bias)
     torch.testing.assert_close(fused(x), without_bias(x), rtol=1e-5, atol=1e-5)
-    torch.testing.assert_close(fused(x, skip.clone()), without_bias(x) + skip, rtol=1e-5, atol=1e-5)
+    torch.testing.assert_close(fused(x, skip), without_bias(x) + skip, rtol=1e-5, atol=1e-5)
     for other in (nn.Conv2d(192, 192, 1), nn.Conv2d(96, 24, 1, stride=2)):
         assert FusedConv2d(other).columns is None
 
@@ -68,7 +68,7 @@ def test_expansion_as_a_product_of_small_maps(activation: type[nn.Module], monke
     for size in (18, 80, 9):
         x, skip = 3 * torch.randn(1, 24, size, size), torch.randn(1, 96, size, size)
         torch.testing.assert_close(fused(x), activation()(conv(x)), rtol=1e-5, atol=1e-5)
-        torch.testing.assert_close(fused(x, skip.clone()), activation()(conv(x) + skip), rtol=1e-5, atol=1e-5)
+        torch.testing.assert_close(fused(x, skip), activation()(conv(x) + skip), rtol=1e-5, atol=1e-5)
     assert products == [18, 18, 9, 9]
 
 
