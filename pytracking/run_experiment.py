@@ -181,7 +181,6 @@ def _parser() -> argparse.ArgumentParser:
     option("ray_address", help="address of a Ray cluster (default: RAY_ADDRESS, else one on this machine)")
     option("gpus_per_worker", type=_share, help="share of a GPU, for Ray (default: 1 where there are GPUs)")
     option("shared_results", action="store_true", help="Ray workers write to results_path, a folder they all share")
-    option("batch_runs", type=_positive, default=1, metavar="R", help="runs of a sequence in lock-step (default: 1)")
     option("overwrite", action="store_true", help="run again what has results; those of other parameters are set aside")
     option("fail_fast", action="store_true", help="stop at the first failure")
     option("present_only", action="store_true", default=None, help="leave out data that is not here (sweeps)")
@@ -219,7 +218,7 @@ def _command(args: argparse.Namespace) -> int:
             ray = {"address": args.ray_address, "gpus_per_worker": args.gpus_per_worker}
             ray["shared_results"] = args.shared_results
         engine = make_engine(args.engine, args.workers, args.gpus, args.torch_threads, **ray)
-    options = {name: getattr(args, name) for name in ("overwrite", "fail_fast", "batch_runs")}
+    options = {name: getattr(args, name) for name in ("overwrite", "fail_fast")}
     return _run(parts, args.debug, engine=engine, **options).exit_status
 
 

@@ -2,7 +2,7 @@
 
 Batch norms apart from their convolutions, channels before rows, the gradient of the predicted IoU by autograd, the
 target filter by convolution routines, whole images converted to float, crops resized by torch, samples copied out
-of their memory, no CUDA graphs.
+of their memory.
 """
 
 from __future__ import annotations
@@ -18,16 +18,13 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from ltr.models.bbreg.atom_iou_net import AtomIoUNet
 from ltr.models.layers.fused_convolution import fuse_convolutions
-from ltr.models.target_classifier import optimizer
-from pytracking.features.graphs import GraphCache
+from ltr.models.target_classifier import linear_filter, loss
 from pytracking.features.net_wrappers import NetWithBackbone
 from pytracking.features.preprocessing import CropGeometry
-from pytracking.tracker.base import lockstep
-from pytracking.tracker.dimp import box_refinement, frame_search
 from pytracking.tracker.dimp import sample_memory as memory
-from pytracking.tracker.dimp.box_refinement import autograd_gradient, refine_boxes
-from pytracking.tracker.dimp.params import DiMPParams
+from pytracking.tracker.dimp.box_refinement import IoUGradient, autograd_gradient
 from pytracking.tracker.dimp.ridge_boxes import RidgeBoxes, box_features
 from pytracking.utils.types import Array, Image
 
@@ -82,41 +79,27 @@ def apply_filter(feat: Tensor, filter: Tensor) -> Tensor:
     return F.conv2d(feat, filter, padding=filter.shape[-1] // 2)[:, 0]
 
 
-def apply_filters(feat: Tensor, filters: Tensor) -> Tensor:
-    return torch.stack([apply_filter(own, filter[None]) for own, filter in zip(feat, filters, strict=True)])
-
-
 def apply_feat_transpose(feat: Tensor, residual: Tensor, filter_size: int) -> Tensor:
     shape = (1, feat.shape[1], filter_size, filter_size)
     gradient: Tensor = torch.nn.grad.conv2d_weight(feat, shape, residual[:, None], padding=filter_size // 2)
     return gradient
 
 
-def refine(
-    regressor: Any, modulation: Sequence[Tensor], layers: Sequence[Tensor], proposals: Tensor, params: DiMPParams
-) -> tuple[Tensor, Tensor]:
+def iou_in(regressor: Any, modulation: Sequence[Tensor], layers: Sequence[Tensor]) -> IoUGradient:
     features = regressor.get_iou_feat(layers)
 
     def predict_iou(boxes: Tensor) -> Tensor:
         iou: Tensor = regressor.predict_iou(modulation, features, boxes)
         return iou
 
-    return refine_boxes(
-        autograd_gradient(predict_iou),
-        proposals,
-        params.box_refinement_space,
-        params.box_refinement_iter,
-        params.box_refinement_step_length,
-        params.box_refinement_step_decay,
-    )
+    return autograd_gradient(predict_iou)
 
 
-def moved_by_ridge(ridge: RidgeBoxes, learnt: Sequence[Tensor], layers: Sequence[Tensor], boxes: Any) -> Any:
-    named = dict(zip(ridge.cells, layers, strict=True))
-    given = torch.as_tensor(boxes).cpu()
-    features = box_features(named, given, torch.arange(len(given)), ridge.crop_sz, ridge.cells, ridge.context)
-    moved = ridge.regressor.moved(ridge.regressor.motion(features).cpu(), given)
-    return moved.to(layers[0].device) if isinstance(boxes, Tensor) else moved.numpy()
+def moved_by_ridge(ridge: RidgeBoxes, backbone: dict[str, Tensor], box: Array, crop_sz: Sequence[int]) -> Array:
+    given, params = torch.from_numpy(box)[None], ridge.params
+    image = torch.zeros(1, dtype=torch.long)
+    features = box_features(backbone, given, image, crop_sz, params.ridge_cells, params.ridge_context)
+    return ridge.regressor.moved(ridge.regressor.motion(features).cpu(), given)[0].numpy()
 
 
 @contextmanager
@@ -125,13 +108,11 @@ def plain_code() -> Iterator[None]:
     copied = property(lambda self: self._features[: self.num_stored].clone())
     with (
         patch("pytracking.features.preprocessing._take", take),
-        patch.object(optimizer, "apply_filter", apply_filter),
-        patch.object(optimizer, "apply_feat_transpose", apply_feat_transpose),
-        patch.object(frame_search, "apply_filters", apply_filters),
-        patch.object(box_refinement, "refine", refine),
+        patch.object(loss, "apply_filter", apply_filter),
+        patch.object(loss, "apply_feat_transpose", apply_feat_transpose),
+        patch.object(linear_filter, "apply_filter", apply_filter),
+        patch.object(AtomIoUNet, "iou_in", iou_in),
         patch.object(RidgeBoxes, "moved", moved_by_ridge),
-        patch.object(GraphCache, "serves", lambda cache, device: False),
         patch.object(memory.SampleMemory, "features", copied),
-        patch.object(lockstep, "run_alone", torch.no_grad()(lockstep.run_alone.__wrapped__)),  # type: ignore[attr-defined]
     ):
         yield

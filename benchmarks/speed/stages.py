@@ -13,12 +13,13 @@ import torch
 from machine import synchronize
 
 from ltr.models.tracking.dimpnet import DiMPnet
-from pytracking.features.graphs import GraphCache
 from pytracking.features.net_wrappers import NetWithBackbone
-from pytracking.tracker.dimp import requests
+from pytracking.tracker.dimp import dimp
 from pytracking.tracker.dimp.box_refinement import IoUBoxes
+from pytracking.tracker.dimp.dimp import DiMP
 from pytracking.tracker.dimp.online_learning import OnlineClassifier
 from pytracking.tracker.dimp.ridge_boxes import RidgeBoxes
+from pytracking.tracker.dimp.search import CropArea
 from rls.base import InverseCorrelation
 
 STAGES = ("decode", "crop", "backbone", "classification", "localization", "refinement", "memory", "optimizer", "P")
@@ -65,25 +66,24 @@ class StageClock:
 
 @contextmanager
 def watched(clock: StageClock) -> Iterator[None]:
-    """Within this block the stages of DiMP trackers report to the clock, and no CUDA graphs are used."""
+    """Within this block the stages of DiMP trackers report to the clock."""
     methods = [
+        (CropArea, "cut", "crop"),
         (NetWithBackbone, "extract_backbone", "backbone"),
         (DiMPnet, "extract_classification_feat", "classification"),
-        (IoUBoxes, "__call__", "refinement"),
-        (RidgeBoxes, "__call__", "refinement"),
+        (DiMP, "_read_scores", "localization"),
+        (IoUBoxes, "refine", "refinement"),
+        (RidgeBoxes, "refine", "refinement"),
+        (OnlineClassifier, "classify", "localization"),
         (OnlineClassifier, "store", "memory"),
+        (OnlineClassifier, "update", "optimizer"),
         (InverseCorrelation, "update", "P"),
         (InverseCorrelation, "apply", "P"),
     ]
-    answers = [(requests.Crops, "crop"), (requests.Location, "localization"), (requests.Update, "optimizer")]
     with ExitStack() as stack:
-        # A graph is no sequence of stages.
-        stack.enter_context(patch.object(GraphCache, "serves", lambda cache, device: False))
         for cls, method, name in methods:
             stack.enter_context(patch.object(cls, method, _method(clock, name, getattr(cls, method))))
-        for request, name in answers:
-            answer = request.answer
-            stack.enter_context(patch.object(request, "answer", staticmethod(clock.timed(name, answer))))
+        stack.enter_context(patch.object(dimp, "localize", clock.timed("localization", dimp.localize)))
         yield
 
 

@@ -1,8 +1,4 @@
-"""One sequence with one tracker: how a process runs it, saves it, and tells what became of it.
-
-Several trackers that can run in lock-step make a batch: jobs of one sequence, run together, saved and told of one by
-one. A batch of one is an ordinary job.
-"""
+"""One sequence with one tracker: how a process runs it, saves it, and tells what became of it."""
 
 from __future__ import annotations
 
@@ -10,11 +6,9 @@ import contextlib
 import copy
 import pickle
 import traceback
-from collections.abc import Iterable, Iterator
-from collections.abc import Sequence as SequenceOf
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import cached_property
-from itertools import cycle
 from typing import Any, Literal
 
 from ltr.admin.claims import ClaimedError
@@ -86,9 +80,6 @@ class Job:
         return replace(self, sequence=sequence)
 
 
-Batch = tuple[Job, ...]  # jobs of one sequence
-
-
 @dataclass(frozen=True)
 class Finished:
     """A tracked sequence whose result is not saved yet."""
@@ -140,44 +131,12 @@ def track(job: Job, on_frame: OnFrame | None = None) -> Finished:
     return _finished(job, job.tracker.run_sequence(job.sequence, on_frame=on_frame))
 
 
-def track_batch(jobs: SequenceOf[Job], on_frame: OnFrame | None = None) -> list[Finished | Outcome]:
-    """Run jobs of one sequence together, whose results somebody else saves; an Outcome where there is none to save."""
+def track_guarded(job: Job, on_frame: OnFrame | None = None) -> Finished | Outcome:
+    """`track`; an error becomes a failed outcome."""
     try:
-        if len(jobs) == 1:
-            return [track(jobs[0], on_frame)]
-        from pytracking.evaluation.batched_runs import run_sequence_together
-
-        outputs = run_sequence_together([job.tracker for job in jobs], jobs[0].sequence, on_frame)
+        return track(job, on_frame)
     except (Exception, Stopped) as error:
-        return [failure(job, error) for job in jobs]
-    return [
-        failure(job, output) if isinstance(output, Exception) else _finished(job, output, len(jobs))
-        for job, output in zip(jobs, outputs, strict=True)
-    ]
-
-
-def run_batch(jobs: SequenceOf[Job], on_frame: OnFrame | None = None) -> list[Outcome]:
-    """`run_guarded` of each job of one sequence, all of them together."""
-    if len(jobs) == 1:
-        return [run_guarded(jobs[0], on_frame)]
-    with contextlib.ExitStack() as claims:
-        outcomes = dict(enumerate(hold_all(jobs, claims)))
-        waiting = [place for place, known in outcomes.items() if known is None]
-        if waiting:
-            tracked = track_batch([jobs[place] for place in waiting], on_frame)
-            outcomes |= {place: saved(jobs[place], end) for place, end in zip(waiting, tracked, strict=True)}
-    return [outcome for outcome in outcomes.values() if outcome is not None]
-
-
-def hold_all(jobs: SequenceOf[Job], claims: contextlib.ExitStack) -> list[Outcome | None]:
-    """`held` of each job, until `claims` is closed; the outcomes of those that need not or cannot be run."""
-    outcomes: list[Outcome | None] = []
-    for job in jobs:
-        try:
-            outcomes.append(claims.enter_context(held(job)))
-        except Exception as error:
-            outcomes.append(failure(job, error))
-    return outcomes
+        return failure(job, error)
 
 
 def saved(job: Job, end: Finished | Outcome) -> Outcome:
@@ -217,39 +176,40 @@ def run_guarded(job: Job, on_frame: OnFrame | None = None) -> Outcome:
         return failure(job, error)
 
 
-def pack(*jobs: Job) -> bytes:
-    """A batch for another process. Raises whatever a tracker or sequence raises that cannot be pickled."""
-    return pickle.dumps([job.without_cache() for job in jobs])
+def pack(job: Job) -> bytes:
+    """A job for another process. Raises whatever a tracker or sequence raises that cannot be pickled."""
+    return pickle.dumps(job.without_cache())
 
 
-def run_packed(content: bytes, on_frame: OnFrame | None = None) -> list[Outcome]:
-    """Run a packed batch as `run_batch` does. Where it cannot be unpacked, one outcome without names is for all."""
+def run_packed(content: bytes, on_frame: OnFrame | None = None) -> Outcome:
+    """Run a packed job as `run_guarded` does. Where it cannot be unpacked, the outcome has no names."""
+    job = _unpack(content)
+    return job if isinstance(job, Outcome) else run_guarded(job, on_frame)
+
+
+def track_packed(content: bytes) -> Finished | Outcome:
+    """Run a packed job as `track_guarded` does. Where it cannot be unpacked, the outcome has no names."""
+    job = _unpack(content)
+    return job if isinstance(job, Outcome) else track_guarded(job)
+
+
+def _unpack(content: bytes) -> Job | Outcome:
     try:
-        jobs: list[Job] = pickle.loads(content)
+        job: Job = pickle.loads(content)
     except Exception as error:  # whatever unpickling runs into: a module that is only in the other process, say
-        return [Outcome("", "", "failed", **_unforeseen(error))]
-    return run_batch(jobs, on_frame)
+        return Outcome("", "", "failed", **_unforeseen(error))
+    return job
 
 
-def track_packed(content: bytes) -> list[Finished | Outcome]:
-    """Run a packed batch as `track_batch` does. Where it cannot be unpacked, one outcome without names is for all."""
-    try:
-        jobs: list[Job] = pickle.loads(content)
-    except Exception as error:
-        return [Outcome("", "", "failed", **_unforeseen(error))]
-    return track_batch(jobs)
+def named(job: Job, outcome: Outcome) -> Outcome:
+    """An outcome of another process, with the names that it may not have known."""
+    return replace(outcome, tracker=job.tracker.display_name, sequence=job.sequence.name)
 
 
-def named(jobs: SequenceOf[Job], outcomes: Iterable[Outcome]) -> list[Outcome]:
-    """Outcomes of another process, one for each job, with the names that it may not have known."""
-    pairs = zip(jobs, cycle(outcomes), strict=False)
-    return [replace(o, tracker=job.tracker.display_name, sequence=job.sequence.name) for job, o in pairs]
-
-
-def _finished(job: Job, output: Output, batch_runs: int = 1) -> Finished:
+def _finished(job: Job, output: Output) -> Finished:
     assert job.store is not None
     seed = job.tracker.sequence_seed(job.sequence.name)
-    return Finished(_done(job, output), job.store.render(job.sequence, output, seed, batch_runs))
+    return Finished(_done(job, output), job.store.render(job.sequence, output, seed))
 
 
 def _done(job: Job, output: Output) -> Outcome:

@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 import json
-import math
 import warnings
 from collections import Counter
-from collections.abc import Hashable, Iterable
+from collections.abc import Iterable
 from collections.abc import Sequence as SequenceOf
 from dataclasses import dataclass, field
-from itertools import pairwise
-from operator import itemgetter
 from pathlib import Path
 from typing import Literal
 
 from pytracking.evaluation.data import PartialCopyWarning, Sequence, SequenceList
-from pytracking.evaluation.jobs import Batch, Job
+from pytracking.evaluation.jobs import Job
 from pytracking.evaluation.results import result_file, stores_of
 from pytracking.evaluation.tracker import Tracker
 from pytracking.utils.errors import InputError
@@ -102,42 +99,6 @@ def make_plan(parts: SequenceOf[Part], overwrite: bool = False) -> Plan:
         if known := _recorded_elsewhere(trackers[name]):
             fps[name] = sum(n for n, _ in known) / sum(n / fps for n, fps in known)
     return Plan(jobs, fps)
-
-
-def make_batches(jobs: Iterable[Job], batch_runs: int) -> tuple[list[Batch], list[str]]:
-    """Jobs in batches of up to `batch_runs` that run in lock-step, and the names of trackers that cannot.
-
-    Together are jobs of one sequence whose trackers have the same network, in the order of the jobs. Raises InputError
-    where none of the trackers can run in lock-step.
-    """
-    if batch_runs <= 1:
-        return [(job,) for job in jobs], []
-    from pytracking.evaluation.batched_runs import batch_key
-
-    keys: dict[str, Hashable] = {}
-    grouped: dict[Hashable, list[Job]] = {}
-    for job in jobs:
-        name = variant_name(job.tracker)
-        if name not in keys:
-            keys[name] = batch_key(job.tracker)
-        alone = id(job) if keys[name] is None else None
-        grouped.setdefault((id(job.sequence), keys[name], alone), []).append(job)
-    apart = [name for name, key in keys.items() if key is None]
-    if apart and len(apart) == len(keys):
-        raise InputError(
-            f"--batch-runs: {', '.join(apart)} cannot run in lock-step, as the trackers of the DiMP family can; "
-            "leave --batch-runs out, and use --workers"
-        )
-    # All first batches come first, so that tables can be made of them while the others are at work.
-    batches = [(number, batch) for group in grouped.values() for number, batch in enumerate(_split(group, batch_runs))]
-    return [batch for _, batch in sorted(batches, key=itemgetter(0))], apart
-
-
-def _split(group: list[Job], largest: int) -> list[Batch]:
-    """As few batches as possible, of nearly equal sizes."""
-    count = math.ceil(len(group) / largest)
-    edges = [math.ceil(len(group) * number / count) for number in range(count + 1)]
-    return [tuple(group[start:stop]) for start, stop in pairwise(edges)]
 
 
 def _planned(job: Job, is_there: bool, difference: str) -> PlannedJob:

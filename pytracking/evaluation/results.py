@@ -4,8 +4,7 @@
 - `<sequence>.txt`: a row `x y w h` per frame, tab-separated, 0-based pixels; written last, so it means "complete";
 - `<sequence>_time.txt`: seconds per frame (first row: initialization);
 - `<sequence>_object_presence_scores.txt` and `<sequence>_flags.txt`, of trackers that report them;
-- `<sequence>_info.json`: seed, frames, image size, fps, the number of runs that shared the time where they were several
-  (`batch_runs`), peak memory, date, software and device of this sequence;
+- `<sequence>_info.json`: seed, frames, image size, fps, peak memory, date, software and device of this sequence;
 and one `run.json` with every parameter, a hash of all that changes results, and the software and device of the process
 that began. Results with another hash are never reused and never mixed with new ones. Hidden files are there while
 somebody writes: claims (`.<sequence>.claim`) and texts that are not complete.
@@ -187,17 +186,13 @@ class ResultStore:
         """Write the files of one sequence, the boxes last. Raises as `write`."""
         self.write(seq, self.render(seq, output, seed))
 
-    def render(self, seq: Sequence, output: Output, seed: int, batch_runs: int = 1) -> dict[str, str]:
-        """Texts of the files of one sequence, by file name, with the software and device of this process.
-
-        `batch_runs` runs shared the time: where there were several, that is recorded with the speed.
-        """
+    def render(self, seq: Sequence, output: Output, seed: int) -> dict[str, str]:
+        """Texts of the files of one sequence, by file name, with the software and device of this process."""
         seconds = sum(output["time"])
         entry = self.sequence_key(seq) | {
             "image_size": _image_size(seq),
             "seed": seed,
             "fps": round(len(seq) / seconds, 3) if seconds > 0 else None,
-            **({"batch_runs": batch_runs} if batch_runs > 1 else {}),
             "peak_memory": max(output.get("peak_memory", ()), default=None),
             "date": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
             "environment": describe_environment(self.device),

@@ -13,8 +13,8 @@ from pytracking.evaluation.engines.base import Engine
 from pytracking.evaluation.engines.dispatcher import Dispatcher
 from pytracking.evaluation.engines.local import LocalEngine
 from pytracking.evaluation.engines.serial import SerialEngine
-from pytracking.evaluation.jobs import Batch, Job, Outcome, run_job
-from pytracking.evaluation.planning import Part, Plan, make_batches, make_plan
+from pytracking.evaluation.jobs import Job, Outcome, run_job
+from pytracking.evaluation.planning import Part, Plan, make_plan
 from pytracking.evaluation.progress import FPS_MEANING, ProgressReport
 from pytracking.evaluation.results import ResultStore, UnwritableError
 from pytracking.evaluation.tracker import OnFrame, Tracker
@@ -91,7 +91,6 @@ def run_dataset(
     visdom_info: dict[str, Any] | None = None,
     *,
     overwrite: bool = False,
-    batch_runs: int = 1,
     console: Console | None = None,
 ) -> RunSummary:
     """Run every tracker on every sequence; what is finished is saved at once and not run again.
@@ -108,7 +107,7 @@ def run_dataset(
     engine: Engine = SerialEngine()
     if threads > 0:
         engine = LocalEngine(max(1, min(threads, len(dataset) * len(trackers))))
-    return run_parts(parts, engine, overwrite=overwrite, batch_runs=batch_runs, console=console)
+    return run_parts(parts, engine, overwrite=overwrite, console=console)
 
 
 def debug_parts(
@@ -122,7 +121,7 @@ def debug_parts(
     console = console or Console(stderr=True)
     _say(console, "debug run: existing results are ignored, and nothing is saved")
     options = (None, False, int(debug), visdom_info)
-    jobs: list[Batch] = [(Job(s, t, *options),) for p in parts for s in p.sequences for t in p.trackers]
+    jobs = [Job(s, t, *options) for p in parts for s in p.sequences for t in p.trackers]
     return _run(jobs, SerialEngine(raises=True), RunSummary(len(jobs)), ProgressReport(len(jobs), console))
 
 
@@ -132,13 +131,10 @@ def run_parts(
     *,
     overwrite: bool = False,
     fail_fast: bool = False,
-    batch_runs: int = 1,
     console: Console | None = None,
 ) -> RunSummary:
     """Run every tracker of each part on its sequences with an engine; see `run_dataset`.
 
-    Up to `batch_runs` runs of one sequence are run in lock-step, where their tracker can: with the boxes that each has
-    alone, within rounding. Raises InputError where none can.
     With `fail_fast` the first failure stops the rest. A tracker whose results cannot be written fails, the others go
     on; where that is so for all, UnwritableError is raised.
     """
@@ -163,20 +159,17 @@ def run_parts(
             jobs.append(planned.job)
     if fail_fast and summary.with_status("failed"):
         jobs = []
-    batches, apart = make_batches(jobs, batch_runs)
-    if apart:
-        _say(console, f"run one by one, since they cannot run in lock-step: {', '.join(apart)}")
-    return _run(batches, engine, summary, report, fail_fast)
+    return _run(jobs, engine, summary, report, fail_fast)
 
 
 def _run(
-    batches: list[Batch], engine: Engine, summary: RunSummary, report: ProgressReport, fail_fast: bool = False
+    jobs: list[Job], engine: Engine, summary: RunSummary, report: ProgressReport, fail_fast: bool = False
 ) -> RunSummary:
     console = report.console
     try:
         with report:
-            if batches:
-                engine.run(Dispatcher(batches, _Recorder(summary, report), fail_fast))
+            if jobs:
+                engine.run(Dispatcher(jobs, _Recorder(summary, report), fail_fast))
     except KeyboardInterrupt:
         _say(console, f"\ninterrupted: {summary.describe()}\nwhat is done is kept; the same command runs the rest")
         raise

@@ -134,15 +134,3 @@ def test_trackers_of_a_shipped_experiment(tmp_path, monkeypatch):
         (part,) = load_experiment("myexperiments", "otb_rls", "pytracking.experiments")
     assert [t.run_id for t in part.trackers] == [*range(5), *range(5)]
     assert len(part.sequences) == 100
-
-
-def test_runs_in_lock_step(workplace, capsys):
-    command = [str(workplace / "mine.toml"), "--workers", "0", "--batch-runs", "2"]
-    assert main(command) == 2
-    assert "wander default cannot run in lock-step" in capsys.readouterr().err
-    (workplace / "mine.toml").write_text(SWEEP.replace("wander", "stroll"))
-    assert main(command) == 0
-    info = json.loads((workplace / "results" / "stroll" / "default_001" / "Deer_info.json").read_text())
-    assert info["batch_runs"] == 2
-    assert main(command) == 0
-    assert "2 of 2 skipped" in capsys.readouterr().err

@@ -16,21 +16,13 @@ def apply_filter(
     filter: Tensor,  # (1, C, k, k)
 ) -> Tensor:  # (N, H', W'), H' = H + 2 (k // 2) - k + 1: one cell larger than the features for an even k
     """Scores of every position: correlation of the zero-padded (k // 2) features with the filter."""
-    return apply_filters(feat[None], filter)[0]
-
-
-def apply_filters(
-    feat: Tensor,  # (R, N, C, H, W)
-    filter: Tensor,  # (R, C, k, k)
-) -> Tensor:  # (R, N, H', W')
-    """`apply_filter` of R filters, each to its own N feature maps."""
     k = filter.shape[-1]
-    runs, n, channels, height, width = feat.shape
+    n, channels, height, width = feat.shape
     padding = k // 2
-    taps = filter.flip(2, 3).reshape(runs, 1, channels, k * k).mT  # fold adds tap (k-1-i) where correlation wants tap i
-    contributions = torch.matmul(taps, feat.reshape(runs, n, channels, height * width)).flatten(0, 1)  # (R N, k*k, H*W)
+    taps = filter.flip(2, 3).reshape(1, channels, k * k).mT  # fold adds tap (k-1-i) where correlation wants tap i
+    contributions = torch.bmm(taps.expand(n, -1, -1), feat.reshape(n, channels, height * width))  # (N, k*k, H*W)
     out_size = (height + 2 * padding - k + 1, width + 2 * padding - k + 1)
-    return F.fold(contributions, out_size, k, padding=k - 1 - padding).view(runs, n, *out_size)
+    return F.fold(contributions, out_size, k, padding=k - 1 - padding)[:, 0]
 
 
 def apply_feat_transpose(

@@ -1,54 +1,18 @@
-"""The target filter's loss and its steepest descent (DiMP), with the learnt maps that define it."""
+"""Steepest descent on the target filter's loss (DiMP), with the learnt maps that define the loss."""
 
 import math
-from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
 
-from ltr.models.layers.activation import leaky_relu_par, leaky_relu_par_derivative
 from ltr.models.layers.distance import RadialMap, distance_to_center
-from ltr.models.layers.filter import apply_feat_transpose, apply_filter
-from ltr.models.target_classifier.online import BatchGradientDescent, RLSBatchGradientDescent
-from ltr.models.target_classifier.recordable import RecordableUpdate
+from ltr.models.target_classifier.loss import DiscriminativeLoss
+from ltr.models.target_classifier.online import BatchGradientDescent, Optimized, RLSBatchGradientDescent
 
-__all__ = ["BatchGradientDescent", "DiMPSteepestDescentGN", "FilterLoss", "RLSBatchGradientDescent"]
-
-Optimized = tuple[Tensor, list[Tensor], list[Tensor]]  # filter, every iterate, losses
+__all__ = ["BatchGradientDescent", "DiMPSteepestDescentGN", "RLSBatchGradientDescent"]
 
 
-@dataclass
-class FilterLoss:
-    """L(f) = sum (u (a(X * f) - y))^2 + reg |f|^2 over samples and positions (DiMP; algorithm of Eq. 36-44).
-
-    The gradient has no factor 2, as in the paper.
-    """
-
-    feat: Tensor  # (N, C, H, W)
-    label: Tensor  # y (N, H', W')
-    mask: Tensor  # m (N, H', W') of the activation a
-    weight: Tensor  # u (N, H', W'): square root of the sample weight times the spatial weight
-    reg: Tensor  # scalar
-
-    def scores(self, filter: Tensor) -> Tensor:  # (1, C, k, k) -> (N, H', W')
-        return apply_filter(self.feat, filter)
-
-    def residual(self, scores: Tensor) -> Tensor:
-        return self.weight * (leaky_relu_par(scores, self.mask) - self.label)
-
-    def slope(self, scores: Tensor) -> Tensor:
-        """Square root of the effective weight of each position: u a'(s)."""
-        return self.weight * leaky_relu_par_derivative(scores, self.mask)
-
-    def gradient(self, filter: Tensor, scores: Tensor) -> Tensor:
-        residual_back = self.slope(scores) * self.residual(scores)
-        return apply_feat_transpose(self.feat, residual_back, filter.shape[-1]) + self.reg * filter
-
-    def value(self, filter: Tensor, scores: Tensor) -> Tensor:
-        return self.residual(scores).square().sum() + self.reg * filter.square().sum()
-
-
-class DiMPSteepestDescentGN(RecordableUpdate, nn.Module):
+class DiMPSteepestDescentGN(nn.Module):
     """Steepest descent with the Gauss-Newton step length on a discriminative loss whose maps are learnt offline.
 
     State-dict keys are those of the published DiMP networks.
@@ -97,19 +61,19 @@ class DiMPSteepestDescentGN(RecordableUpdate, nn.Module):
         bb: Tensor,  # (N, 4) target boxes xywh in crop pixels
         filter_size: int,
         sample_weight: Tensor | None = None,  # (N,), default 1/N each
-    ) -> FilterLoss:
+    ) -> DiscriminativeLoss:
         """The loss of a filter of `filter_size` taps a side on these samples."""
         size = tuple(extent + 2 * (filter_size // 2) - filter_size + 1 for extent in feat.shape[-2:])
         center = (bb[:, :2] + bb[:, 2:] / 2).flip(1) / self.feat_stride - (filter_size % 2) / 2
         distance = distance_to_center(center, (size[0], size[1]))
-        if sample_weight is None:
-            sample_weight = feat.new_full((len(feat),), 1 / len(feat))
-        return FilterLoss(
+        each = feat.new_full((len(feat),), 1 / len(feat)) if sample_weight is None else sample_weight
+        return DiscriminativeLoss(
             feat,
+            reg=self.filter_reg.square().clamp(min=self.min_filter_reg**2).squeeze(),
+            sample_weight=sample_weight,
             label=self.label_map_predictor(distance),
             mask=self.target_mask_predictor(distance),
-            weight=sample_weight.sqrt()[:, None, None] * self.spatial_weight_predictor(distance),
-            reg=self.filter_reg.square().clamp(min=self.min_filter_reg**2).squeeze(),
+            weight=each.sqrt()[:, None, None] * self.spatial_weight_predictor(distance),
         )
 
     def forward(
@@ -133,7 +97,7 @@ class DiMPSteepestDescentGN(RecordableUpdate, nn.Module):
             gradient = loss.gradient(weights, scores)
             score_change = loss.scores(gradient)
             squared_norm = gradient.square().sum()
-            curvature = (loss.slope(scores) * score_change).square().sum() + (loss.reg + self.alpha_eps) * squared_norm
+            curvature = loss.curvature(scores, score_change) + (loss.reg + self.alpha_eps) * squared_norm
             step = step_factor * squared_norm / curvature.clamp(min=1e-8)
             weights = weights - step * gradient
             scores = scores - step * score_change  # the scores are linear in the filter

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Protocol
 
-from pytracking.evaluation.jobs import Batch, Job, Outcome
+from pytracking.evaluation.jobs import Job, Outcome
 
 MAX_LOSSES = 2  # workers that a job may take with it
 CLAIM_PAUSE = 2.0  # seconds until a job that another process holds is looked at again
@@ -25,22 +25,22 @@ class Listener(Protocol):
 
 @dataclass(eq=False)
 class Attempt:
-    """Jobs on their way together, mostly one, with the workers that died on them."""
+    """A job on its way, with the workers that died of it."""
 
-    jobs: Batch
+    job: Job
     losses: int = 0
     was_claimed: bool = False
 
 
 class Dispatcher:
-    """Hands out batches of jobs, each run by one worker, and collects their outcomes.
+    """Hands out jobs, each run by one worker, and collects their outcomes.
 
-    A job whose worker dies is handed out again, and fails when it has taken `MAX_LOSSES` workers with it; of a batch
-    each job is then handed out alone. A job that another process holds is put back until that process is through.
+    A job whose worker dies is handed out again, and fails when it has taken `MAX_LOSSES` workers with it. A job that
+    another process holds is put back until that process is through.
     """
 
-    def __init__(self, batches: Iterable[Batch], listener: Listener, fail_fast: bool = False) -> None:
-        self._waiting = deque(Attempt(batch) for batch in batches)
+    def __init__(self, jobs: Iterable[Job], listener: Listener, fail_fast: bool = False) -> None:
+        self._waiting = deque(Attempt(job) for job in jobs)
         self._claimed: deque[tuple[float, Attempt]] = deque()  # (time of the next look, ...)
         self._listener = listener
         self._fail_fast = fail_fast
@@ -48,11 +48,11 @@ class Dispatcher:
 
     @property
     def num_waiting(self) -> int:
-        """Batches that will be handed out, some of them later."""
+        """Jobs that will be handed out, some of them later."""
         return 0 if self.is_stopping else len(self._waiting) + len(self._claimed)
 
     def take(self) -> Attempt | None:
-        """The next batch; None where none may be run at this moment."""
+        """The next job; None where none may be run at this moment."""
         if self.is_stopping:
             return None
         attempt = None
@@ -60,8 +60,8 @@ class Dispatcher:
             attempt = self._waiting.popleft()
         elif self._claimed and self._claimed[0][0] <= time.monotonic():
             attempt = self._claimed.popleft()[1]
-        for job in attempt.jobs if attempt is not None else ():
-            self._listener.start(job)
+        if attempt is not None:
+            self._listener.start(attempt.job)
         return attempt
 
     def pause(self) -> float:
@@ -72,40 +72,32 @@ class Dispatcher:
 
     def frame(self, attempt: Attempt, finished: int, total: int) -> None:
         """A frame is finished."""
-        for job in attempt.jobs:
-            self._listener.frame(job, finished, total)
+        self._listener.frame(attempt.job, finished, total)
 
     def notice(self, text: str) -> None:
         """Something that people should know."""
         self._listener.notice(text)
 
-    def finish(self, attempt: Attempt, outcomes: Iterable[Outcome]) -> None:
-        """A worker returned, with an outcome for each job."""
-        for job, outcome in zip(attempt.jobs, outcomes, strict=True):
-            if outcome.status == "claimed":
-                if not attempt.was_claimed:
-                    self._listener.notice(outcome.describe())
-                again = Attempt((job,), attempt.losses, was_claimed=True)
-                self._claimed.append((time.monotonic() + CLAIM_PAUSE, again))
-            if outcome.status in ("claimed", "stopped"):
-                continue
-            self._listener.finish(job, outcome)
-            if outcome.status == "failed" and self._fail_fast:
-                self.is_stopping = True
+    def finish(self, attempt: Attempt, outcome: Outcome) -> None:
+        """A worker returned."""
+        if outcome.status == "stopped":
+            return
+        if outcome.status == "claimed":
+            if not attempt.was_claimed:
+                self._listener.notice(outcome.describe())
+            attempt.was_claimed = True
+            self._claimed.append((time.monotonic() + CLAIM_PAUSE, attempt))
+            return
+        self._listener.finish(attempt.job, outcome)
+        if outcome.status == "failed" and self._fail_fast:
+            self.is_stopping = True
 
     def lose(self, attempt: Attempt, how: str) -> None:
         """A worker died; `how` says of what."""
-        job, *others = attempt.jobs
-        if others:
-            self._listener.notice(
-                f"{job.name} and {len(others)} more: their worker {how}; they are run again, each alone"
-            )
-            self._waiting.extend(Attempt((each,)) for each in attempt.jobs)
-            return
         attempt.losses += 1
         if attempt.losses < MAX_LOSSES:
-            self._listener.notice(f"{job.name}: its worker {how}; it is run again")
+            self._listener.notice(f"{attempt.job.name}: its worker {how}; it is run again")
             self._waiting.append(attempt)
             return
         message = f"{attempt.losses} workers died of it; the last one {how}"
-        self.finish(attempt, [job.outcome("failed", message=message)])
+        self.finish(attempt, attempt.job.outcome("failed", message=message))

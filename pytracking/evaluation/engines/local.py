@@ -1,8 +1,8 @@
 """Jobs in worker processes of this machine.
 
-Each worker has a pipe to this process and gets one batch at a time, mostly one job, so that the death of one costs
-these jobs alone: it is replaced, and they are run again. A worker keeps the networks that it loaded. Workers end with
-their pipe: none outlives a run whose process is killed for more than a frame.
+Each worker has a pipe to this process and gets one job at a time, so that the death of one costs this job alone: the
+worker is replaced, and the job is run again. A worker keeps the networks that it loaded. Workers end with their pipe:
+none outlives a run whose process is killed for more than a frame.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
 
 from pytracking.evaluation.engines.dispatcher import Attempt, Dispatcher
-from pytracking.evaluation.jobs import Stopped, failure, named, pack, run_packed
+from pytracking.evaluation.jobs import Outcome, Stopped, failure, named, pack, run_packed
 from pytracking.utils.errors import InputError
 
 FRAME_INTERVAL = 0.5  # seconds between two reports of a worker
@@ -105,10 +105,10 @@ class LocalEngine:
                 if attempt is None:
                     return
                 try:
-                    content = pack(*attempt.jobs)
+                    content = pack(attempt.job)
                 except Exception as error:  # whatever a tracker or sequence that cannot be pickled raises
                     worker.attempt = None
-                    dispatcher.finish(attempt, [failure(job, error) for job in attempt.jobs])
+                    dispatcher.finish(attempt, failure(attempt.job, error))
                     continue
                 with contextlib.suppress(OSError):  # it died: told by its pipe in a moment
                     worker.connection.send_bytes(content)
@@ -142,10 +142,10 @@ class LocalEngine:
             self._stillborn = 0
         elif isinstance(message, _Frame) and worker.attempt is not None:
             dispatcher.frame(worker.attempt, message.finished, message.total)
-        elif isinstance(message, list) and worker.attempt is not None:
+        elif isinstance(message, Outcome) and worker.attempt is not None:
             attempt, worker.attempt = worker.attempt, None
-            worker.ends = any(outcome.out_of_memory for outcome in message)
-            dispatcher.finish(attempt, named(attempt.jobs, message))
+            worker.ends = message.out_of_memory
+            dispatcher.finish(attempt, named(attempt.job, message))
 
     def _bury(self, dispatcher: Dispatcher, worker: _Worker, workers: list[_Worker]) -> None:
         workers.remove(worker)
@@ -175,9 +175,9 @@ def _stop(dispatcher: Dispatcher, workers: list[_Worker]) -> None:
                     message = worker.connection.recv()
                 except (EOFError, OSError):
                     break
-                if isinstance(message, list):
+                if isinstance(message, Outcome):
                     attempt, worker.attempt = worker.attempt, None
-                    dispatcher.finish(attempt, named(attempt.jobs, message))
+                    dispatcher.finish(attempt, named(attempt.job, message))
             worker.process.join(2.0 if worker.is_ready and worker.attempt is None else 0)
     finally:  # also where the user interrupts the waiting
         for worker in workers:
@@ -242,12 +242,12 @@ def _work(connection: Connection, gpu: int | None, torch_threads: int) -> None:
             return
         if content == _STOP:
             return
-        outcomes = run_packed(content, _Progress(connection))
+        outcome = run_packed(content, _Progress(connection))
         try:
-            connection.send(outcomes)
+            connection.send(outcome)
         except OSError:
             return
-        if any(outcome.out_of_memory for outcome in outcomes):
+        if outcome.out_of_memory:
             return  # a new process has all the memory
 
 

@@ -12,12 +12,11 @@ import os
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from itertools import cycle
 from typing import Any
 
 from pytracking.evaluation.engines.dispatcher import Attempt, Dispatcher
 from pytracking.evaluation.environment import PROJECT
-from pytracking.evaluation.jobs import Batch, Finished, Outcome, failure, hold_all, named, pack, saved
+from pytracking.evaluation.jobs import Finished, Outcome, failure, held, named, pack, saved
 from pytracking.utils.errors import InputError
 
 MAX_STILLBORN = 3  # workers in a row that die before their first job
@@ -30,9 +29,7 @@ class _Worker:
     reference: Any  # of the call that is under way, None: idle
     is_ready: bool = False
     attempt: Attempt | None = None
-    sent: Batch = ()  # the jobs of the attempt that are to be run
-    known: dict[int, Outcome] = field(default_factory=dict)  # of the others, by their places
-    claims: contextlib.ExitStack = field(default_factory=contextlib.ExitStack)  # where this process writes
+    claim: contextlib.ExitStack = field(default_factory=contextlib.ExitStack)  # where this process writes
 
 
 @dataclass
@@ -80,7 +77,7 @@ class RayEngine:
             finally:
                 for worker in workers:
                     ray.kill(worker.actor)
-                    worker.claims.close()
+                    worker.claim.close()
 
     @contextlib.contextmanager
     def _cluster(self) -> Iterator[Any]:
@@ -136,16 +133,13 @@ class RayEngine:
                 self._send(dispatcher, worker, attempt)
 
     def _send(self, dispatcher: Dispatcher, worker: _Worker, attempt: Attempt) -> None:
-        held = [None] * len(attempt.jobs) if self.shared_results else hold_all(attempt.jobs, worker.claims)
-        worker.known = {place: outcome for place, outcome in enumerate(held) if outcome is not None}
-        worker.sent = tuple(job for job, outcome in zip(attempt.jobs, held, strict=True) if outcome is None)
         try:
-            content = pack(*worker.sent)
+            known = None if self.shared_results else worker.claim.enter_context(held(attempt.job))
+            content = pack(attempt.job)
         except Exception as error:
-            self._finish(dispatcher, worker, attempt, [failure(job, error) for job in worker.sent])
-            return
-        if not worker.sent:
-            self._finish(dispatcher, worker, attempt, [])
+            known = failure(attempt.job, error)
+        if known is not None:
+            self._finish(dispatcher, worker, attempt, known)
             return
         worker.attempt = attempt
         method = worker.actor.run if self.shared_results else worker.actor.track
@@ -156,7 +150,7 @@ class RayEngine:
             result = ray.get(worker.reference)
         except ray.exceptions.RayError as error:
             workers.remove(worker)
-            worker.claims.close()
+            worker.claim.close()
             self._bury(dispatcher, worker, str(error).strip().splitlines()[0])
             return
         worker.reference = None
@@ -165,17 +159,15 @@ class RayEngine:
             self._stillborn = 0
             return
         attempt, worker.attempt = worker.attempt, None
-        outcomes = [saved(job, end) for job, end in zip(worker.sent, cycle(result), strict=False)]
-        self._finish(dispatcher, worker, attempt, outcomes)
-        if any(outcome.out_of_memory for outcome in outcomes):
+        outcome = saved(attempt.job, result)
+        self._finish(dispatcher, worker, attempt, outcome)
+        if outcome.out_of_memory:
             workers.remove(worker)
             ray.kill(worker.actor)  # a new process has all the memory
 
-    def _finish(self, dispatcher: Dispatcher, worker: _Worker, attempt: Attempt, outcomes: list[Outcome]) -> None:
-        worker.claims.close()
-        rest = iter(named(worker.sent, outcomes))
-        places = range(len(attempt.jobs))
-        dispatcher.finish(attempt, [worker.known.get(place) or next(rest) for place in places])
+    def _finish(self, dispatcher: Dispatcher, worker: _Worker, attempt: Attempt, outcome: Outcome) -> None:
+        worker.claim.close()
+        dispatcher.finish(attempt, named(attempt.job, outcome))
 
     def _bury(self, dispatcher: Dispatcher, worker: _Worker, how: str) -> None:
         if worker.attempt is not None:
@@ -207,12 +199,12 @@ class _RemoteWorker:
     def start(self) -> None:
         """Returns when the process is up."""
 
-    def run(self, content: bytes) -> list[Outcome]:
+    def run(self, content: bytes) -> Outcome:
         from pytracking.evaluation.jobs import run_packed
 
         return run_packed(content)
 
-    def track(self, content: bytes) -> list[Finished | Outcome]:
+    def track(self, content: bytes) -> Finished | Outcome:
         from pytracking.evaluation.jobs import track_packed
 
         return track_packed(content)

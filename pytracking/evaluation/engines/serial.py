@@ -6,8 +6,7 @@ import time
 from functools import partial
 
 from pytracking.evaluation.engines.dispatcher import Dispatcher
-from pytracking.evaluation.jobs import Batch, Outcome, run_batch, run_job
-from pytracking.evaluation.tracker import OnFrame
+from pytracking.evaluation.jobs import run_guarded, run_job
 
 
 class SerialEngine:
@@ -15,7 +14,7 @@ class SerialEngine:
 
     def __init__(self, raises: bool = False) -> None:
         """`raises`: an error of a tracker ends the run and is raised, as debuggers want it."""
-        self._run = _run_raising if raises else run_batch
+        self._run = run_job if raises else run_guarded
 
     def describe(self) -> str:
         """Nothing that matters."""
@@ -28,8 +27,4 @@ class SerialEngine:
             if attempt is None:
                 time.sleep(dispatcher.pause())
             else:
-                dispatcher.finish(attempt, self._run(attempt.jobs, partial(dispatcher.frame, attempt)))
-
-
-def _run_raising(jobs: Batch, on_frame: OnFrame | None = None) -> list[Outcome]:
-    return [run_job(job, on_frame) for job in jobs]
+                dispatcher.finish(attempt, self._run(attempt.job, partial(dispatcher.frame, attempt)))

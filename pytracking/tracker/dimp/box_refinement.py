@@ -1,78 +1,62 @@
 """Box refinement: gradient ascent on the IoU that an IoU-Net predicts.
 
-Boxes are (..., n, 4) xywh in crop pixels, n of each of several targets, none of which affects the others. The IoU that
-comes with refined boxes was predicted before the last step.
+Boxes are (..., n, 4) xywh in crop pixels. The IoU that comes with refined boxes was predicted before the last step.
 """
 
 import math
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cached_property
 from typing import Any
 
 import torch
 from torch import Tensor
 
+from ltr.admin.transfer import upload
 from pytracking.tracker.dimp.params import DiMPParams
+from pytracking.tracker.dimp.state import CropView, TargetState, box_from_crop, trusted_share
+from pytracking.utils.types import Array
 
 PredictIoU = Callable[[Tensor], Tensor]  # (..., n, 4) boxes -> (..., n)
 IoUGradient = Callable[[Tensor], tuple[Tensor, Tensor]]  # (..., n, 4) boxes -> (..., n), gradient (..., n, 4)
-
-
-# What of the parameters it depends on.
-PARAMS = (
-    "box_jitter_pos",
-    "box_jitter_sz",
-    "box_refinement_iter",
-    "box_refinement_space",
-    "box_refinement_step_decay",
-    "box_refinement_step_length",
-    "iounet_k",
-    "maximal_aspect_ratio",
-)
+Features = dict[str, Tensor]
 
 
 @dataclass(frozen=True, eq=False)
 class IoUBoxes:
     """The mean of the best of the refined boxes around a target."""
 
-    regressor: Any  # AtomIoUNet
-    learnt: tuple[Tensor, ...]  # its modulation for a target, (1, C) each
+    net: Any  # with its IoU-Net, `bb_regressor`
+    modulation: tuple[Tensor, ...]  # of the IoU-Net for the target, (1, C) each
     params: DiMPParams
+    generator: torch.Generator
 
-    @cached_property
-    def key(self) -> Hashable:
-        return type(self), repr([getattr(self.params, name) for name in PARAMS])
+    def refine(self, target: TargetState, view: CropView, backbone: Features, score: float) -> Array:
+        """Give the target its new size, as far as the score is trusted; returns its new position (2,)."""
+        box = self._search(view.box_of(target), backbone)
+        if box is None:
+            return target.pos
+        pos, size = box_from_crop(box, view.pos, view.scale, view.crop_sz)
+        share = trusted_share(score, self.params.box_trust_score)
+        target.size = target.size * (size / target.size) ** share if share < 1 else size
+        return target.pos + share * (pos - target.pos) if share < 1 else pos
 
-    def __call__(
-        self,
-        learnt: Sequence[Tensor],  # (R, C) each
-        layers: Sequence[Tensor],  # (R, C, H, W) each
-        box: Any,  # (R, 4) xywh in crop pixels, array of numpy or tensor
-        jitter: Any,  # (R, n, 4) from `draw_jitter`
-    ) -> Tensor:  # (R, 5) float64: whether there is a box that is not too elongated, and the box
-        params, box, jitter = self.params, torch.as_tensor(box), torch.as_tensor(jitter).float()
-        proposals = propose_boxes(box, jitter, params.box_jitter_pos, params.box_jitter_sz)
-        boxes, iou = refine(self.regressor, learnt, layers, proposals, params)
+    def _search(self, box: Array, backbone: Features) -> list[float] | None:  # (4,) in crop pixels
+        """The refined box, read from the device at once; None where every one is too elongated."""
+        params, layers = self.params, self.net.get_backbone_bbreg_feat(backbone)
+        jitter = upload(draw_jitter(params.num_init_random_boxes, self.generator), layers[0].device)
+        start = upload(torch.from_numpy(box), layers[0].device)
+        proposals = propose_boxes(start, jitter, params.box_jitter_pos, params.box_jitter_sz)[None]
+        boxes, iou = refine_boxes(
+            self.net.bb_regressor.iou_in(self.modulation, layers),
+            proposals,
+            params.box_refinement_space,
+            params.box_refinement_iter,
+            params.box_refinement_step_length,
+            params.box_refinement_step_decay,
+        )
         best, is_sound = select_box(boxes, iou, params.iounet_k, params.maximal_aspect_ratio)
-        return torch.cat((is_sound[:, None].double(), best.double()), dim=1)
-
-
-def refine(
-    regressor: Any,  # AtomIoUNet
-    modulation: Sequence[Tensor],  # (R, C) each
-    layers: Sequence[Tensor],  # (R, C, H, W) each
-    proposals: Tensor,  # (R, n, 4)
-    params: DiMPParams,
-) -> tuple[Tensor, Tensor]:  # (R, n, 4), (R, n) predicted IoU
-    return refine_boxes(
-        regressor.iou_in(modulation, layers),
-        proposals,
-        params.box_refinement_space,
-        params.box_refinement_iter,
-        params.box_refinement_step_length,
-        params.box_refinement_step_decay,
-    )
+        found, *refined = torch.cat((is_sound[:, None].double(), best.double()), dim=1)[0].tolist()
+        return refined if found else None
 
 
 def draw_jitter(num_random: int, generator: torch.Generator) -> Tensor:  # (num_random, 4), on the CPU
@@ -146,7 +130,7 @@ def refine_boxes(
 ) -> tuple[Tensor, Tensor]:  # (..., n, 4), (..., n)
     """Refined boxes and their predicted IoU."""
     pair = step_length if isinstance(step_length, (tuple, list)) else (step_length, step_length)
-    steps = torch.cat([boxes.new_full((2,), step) for step in pair])  # not made on the host, which CUDA graphs bar
+    steps = boxes.new_tensor([pair[0], pair[0], pair[1], pair[1]])
     if num_iter == 0:
         return boxes, predict(boxes)[0]
     refine = refine_default if space == "default" else refine_relative
@@ -170,17 +154,6 @@ def select_box(
     kept = keep.gather(-1, best)[..., None]
     chosen = boxes.gather(-2, best[..., None].expand(*best.shape, 4)).masked_fill(~kept, 0)
     return chosen.sum(dim=-2) / kept.sum(dim=-2), keep.any(dim=-1)
-
-
-def trusted_share(score: float, full_score: float | None) -> float:
-    """How far to go from the last box, moved by the classifier, to the refined one: 0...1.
-
-    An occluded or blurred target has low scores, and refinement then finds its visible part. Without `full_score` the
-    refined box is always taken.
-    """
-    if full_score is None:
-        return 1.0
-    return min(max(score / full_score, 0.0), 1.0) ** 2
 
 
 def _to_relative(boxes: Tensor, unit: Tensor) -> Tensor:

@@ -1,17 +1,13 @@
-"""Where the target is, and how far to trust it, from score maps.
+"""Where the target is, and how far to trust it, from the score maps of one frame.
 
-R runs are localized at once, where their scores are: nothing is read back. The rules are written in what arrays of
-numpy and tensors have in common. On a CPU they get arrays: such small operations cost what it takes to start them, and
-numpy starts them in a third of the time. Vectors are (y, x). Displacements are in score cells from the center of the
-map, translations in image pixels.
+Vectors are (y, x). Displacements are in score cells from the center of the map, translations in image pixels.
 """
 
-import functools
 import math
-from typing import Any, Literal, NamedTuple
+from dataclasses import dataclass
+from typing import Literal, NamedTuple
 
 import numpy as np
-import torch
 import torch.nn.functional as F
 from torch import Tensor
 
@@ -19,36 +15,33 @@ from pytracking.tracker.dimp.params import DiMPParams
 from pytracking.utils.types import Array
 
 Flag = Literal["normal", "hard_negative", "uncertain", "not_found"]
-FLAGS: tuple[Flag, ...] = ("normal", "hard_negative", "uncertain", "not_found")  # by code
-NORMAL, HARD_NEGATIVE, UNCERTAIN, NOT_FOUND = range(4)
 
 
-Values = Any  # numpy array or tensor, of one kind throughout
+@dataclass(frozen=True)
+class SearchArea:
+    """Where the S crops of one frame were taken, one for each scale."""
 
-
-class SearchArea(NamedTuple):
-    """Where the S crops of a frame were taken, one for each scale."""
-
-    pos: Values  # (R, S, 2) center in image pixels
-    scale: Values  # (R, S) image pixels per crop pixel
+    pos: Array  # (S, 2) center in image pixels
+    scale: Array  # (S,) image pixels per crop pixel
     cell: float  # crop pixels per score cell
 
 
-class Localization(NamedTuple):
-    flag: Values  # (R,) code
-    scale_index: Values  # (R,)
-    score: Values  # (R,) of the highest peak, which is not always the chosen one
-    displacement: Values  # (R, 2)
-    translation: Values  # (R, 2)
+@dataclass(frozen=True)
+class Localization:
+    flag: Flag
+    scale_index: int
+    score: float  # of the highest peak, without a window
+    displacement: Array  # (2,)
+    translation: Array  # (2,)
 
 
-def preprocess_scores(scores: Tensor, method: str, filter_size: int) -> Tensor:  # (R, S, H, W)
+def preprocess_scores(scores: Tensor, method: str, filter_size: int) -> Tensor:  # (S, H, W)
     """Optional exponential or softmax over the map, and sum over a neighborhood of odd `filter_size` cells."""
     if method == "exp":
         scores = scores.exp()
     elif method == "softmax":
-        scores = (scores - scores.amax(dim=(2, 3), keepdim=True)).exp()
-        scores = scores / scores.sum(dim=(2, 3), keepdim=True)
+        scores = (scores - scores.amax(dim=(1, 2), keepdim=True)).exp()
+        scores = scores / scores.sum(dim=(1, 2), keepdim=True)
     if filter_size > 1:
         if filter_size % 2 == 0:
             raise ValueError(f"expected an odd score_filter_ksz, found {filter_size}")
@@ -56,10 +49,9 @@ def preprocess_scores(scores: Tensor, method: str, filter_size: int) -> Tensor: 
     return scores
 
 
-def hann_window(size: tuple[int, int], effective_size: tuple[int, int] | None = None) -> Tensor:  # (*size) float64
+def hann_window(size: tuple[int, int], effective_size: tuple[int, int] | None = None) -> Array:  # (*size) float64
     """Hann window with its peak in the center; with an effective size, the edge of the smaller one is repeated."""
-    ramps = (_hann_ramp(n, e) for n, e in zip(size, effective_size or size, strict=True))
-    return torch.from_numpy(np.outer(*ramps))
+    return np.outer(*(_hann_ramp(n, e) for n, e in zip(size, effective_size or size, strict=True)))
 
 
 def _hann_ramp(size: int, effective: int) -> Array:
@@ -68,121 +60,115 @@ def _hann_ramp(size: int, effective: int) -> Array:
     return ramp[np.clip(np.arange(size) - (size - effective) // 2, 0, effective - 1)]
 
 
-def localize_simple(scores: Values, area: SearchArea, window: Values | None) -> Localization:  # (R, S, H, W), (H, W)
-    """The highest score of all positions and scales; of equal ones that of the first scale, column and row."""
-    score, index, place = _highest(_by_columns(scores if window is None else scores * window))
-    displacement = _tables(scores).centered[place]
-    translation = displacement * area.cell * of_scale(area.scale, index)[:, None]
-    return Localization(0 * index, index, score, displacement, translation)
+def localize(
+    scores: Array,  # (S, H, W) float32, preprocessed
+    area: SearchArea,
+    pos: Array,  # (2,) previous position, image pixels
+    target_sz: Array,  # (2,) h, w in image pixels
+    params: DiMPParams,
+    window: Array | None = None,  # (H, W) of the scores' dtype
+) -> Localization:
+    """The target in the score maps of a frame, by the rule that the parameters choose."""
+    if params.advanced_localization:
+        return localize_advanced(scores, area, pos, target_sz, params, window)
+    return localize_simple(scores, area)
+
+
+def localize_simple(scores: Array, area: SearchArea) -> Localization:  # (S, H, W)
+    """The highest score of all positions and scales; a window is not used, as in pytracking."""
+    scale_index = _best_scale(scores)
+    peak = _highest(scores[scale_index])
+    return Localization("normal", scale_index, float(peak.score), *_moved(peak, scale_index, area))
 
 
 def localize_advanced(
-    scores: Values,  # (R, S, H, W)
+    scores: Array,  # (S, H, W)
     area: SearchArea,
-    pos: Values,  # (R, 2) previous position, image pixels
-    target_sz: Values,  # (R, 2) h, w in image pixels
+    pos: Array,  # (2,) previous position, image pixels
+    target_sz: Array,  # (2,) h, w in image pixels
     params: DiMPParams,
-    window: Values | None = None,  # (H, W)
+    window: Array | None = None,  # (H, W) of the scores' dtype
 ) -> Localization:
     """DiMP's localization: of two peaks of like height the one near the previous position, with a flag.
 
-    `not_found` below the score threshold, `hard_negative` where a distractor is seen and told apart, `uncertain`
-    where it is not, else `normal`. The thresholds are products in the precision of the scores, as in pytracking.
+    With `perform_hn_without_windowing` the first peak is that of the windowed scores, the second one and what is
+    reported that of the scores without it; otherwise a window has no effect, as in pytracking. The thresholds are
+    products in the precision of the scores, as there.
     """
-    height, width = scores.shape[2:]
-    tables = _tables(scores)
-    unwindowed = maps = _by_columns(scores)
+    windowed = scores
     if window is not None and params.perform_hn_without_windowing:
-        maps = _by_columns(scores * window)
-    score, index, place = _highest(maps)
-    first = tables.centered[place]
+        windowed = scores * window
+    scale_index = _best_scale(windowed)
+    first = _highest(windowed[scale_index])
+    unwindowed = scores[scale_index]
+    score = float(unwindowed.max())
 
-    crop_pos, crop_scale = of_scale(area.pos, index), of_scale(area.scale, index)[:, None]
-    cell_pixels = crop_scale * area.cell  # image pixels per cell
+    def found(flag: Flag, peak: _Peak) -> Localization:
+        return Localization(flag, scale_index, score, *_moved(peak, scale_index, area))
+
+    if (weakness := _weakness(first, params)) is not None:
+        return found(weakness, first)
+
+    # The second peak lies outside the target's neighborhood. How far are both from where the target was?
+    cell_pixels = area.scale[scale_index] * area.cell  # image pixels per cell
     neighborhood = target_sz * params.target_neighborhood_scale / cell_pixels
-    is_outside = ~_within(tables, tables.cells[place], neighborhood)
-    second_score, second_place = _peak(of_scale(unwindowed, index) * is_outside)
-    second = tables.centered[second_place]
+    second = _highest(_without(unwindowed, first.cell, neighborhood))
+    previous = (pos - area.pos[scale_index]) / cell_pixels
+    limit = params.displacement_scale * math.sqrt(unwindowed.size) / 2
+    first_is_far, second_is_far = (math.dist(peak.displacement, previous) > limit for peak in (first, second))
 
-    previous = (pos - crop_pos) / cell_pixels
-    limit = params.displacement_scale * math.sqrt(height * width) / 2
-    first_is_far, second_is_far = (((cell - previous) ** 2).sum(axis=1) ** 0.5 > limit for cell in (first, second))
+    # A distractor, nearly as high: the peak near the previous position is the target, if only one of them is near.
+    if second.score > params.distractor_threshold * first.score:
+        if first_is_far == second_is_far:
+            return found("uncertain", first)
+        return found("hard_negative", second if first_is_far else first)
 
-    is_rival = second_score > params.distractor_threshold * score
-    is_seen = second_score > params.hard_negative_threshold * score
-    is_seen = is_seen & (second_score > params.target_not_found_threshold)
-    # One more than the code of a hard negative is that of an uncertain target.
-    flag = 1 * (is_rival | is_seen) + (is_rival & (first_is_far == second_is_far))
-    weak = (  # the last one counts most
-        (params.hard_sample_threshold, HARD_NEGATIVE),
-        (params.uncertain_threshold, UNCERTAIN),
-        (params.target_not_found_threshold, NOT_FOUND),
+    # A lower one is told apart, but worth learning from.
+    is_distinct = second.score > params.target_not_found_threshold
+    if is_distinct and second.score > params.hard_negative_threshold * first.score:
+        return found("hard_negative", first)
+    return found("normal", first)
+
+
+class _Peak(NamedTuple):
+    score: np.floating
+    cell: Array  # (2,) row and column, float64
+    displacement: Array  # (2,) of the cell from the center of the map
+
+
+def _weakness(peak: _Peak, params: DiMPParams) -> Flag | None:
+    """The flag of a peak that is too weak to be compared with a second one; None for others."""
+    if peak.score < params.target_not_found_threshold:
+        return "not_found"
+    if peak.score < params.uncertain_threshold:
+        return "uncertain"
+    if peak.score < params.hard_sample_threshold:
+        return "hard_negative"
+    return None
+
+
+def _best_scale(maps: Array) -> int:  # (S, H, W) -> the scale of the highest score, the first of equal ones
+    return int(maps.max(axis=(1, 2)).argmax())
+
+
+def _highest(scores: Array) -> _Peak:  # (H, W)
+    """The highest score; of equal ones that of the first column, and there of the first row."""
+    column, row = divmod(int(scores.T.argmax()), len(scores))
+    cell = np.array([row, column], np.float64)
+    return _Peak(scores[row, column], cell, cell - (np.array(scores.shape) - 1) / 2)
+
+
+def _without(scores: Array, cell: Array, extent: Array) -> Array:  # (H, W), (2,), (2,) -> (H, W)
+    """The scores with zeros in a box of `extent` cells around a cell; its edges are rounded half to even."""
+    rows, columns = (
+        slice(max(round(at - size / 2), 0), max(round(at + size / 2 + 1), 0))
+        for at, size in zip(cell.tolist(), extent.tolist(), strict=True)
     )
-    for threshold, code in weak:
-        if threshold > -math.inf:
-            flag = flag + (code - flag) * (score < threshold)
-    is_moved = is_rival & (first_is_far > second_is_far) & (score >= max(threshold for threshold, _ in weak))
-    displacement = first + (second - first) * is_moved[:, None]  # exact: halves of small integers
-    return Localization(flag, index, score, displacement, displacement * area.cell * crop_scale)
+    masked = scores.copy()
+    masked[rows, columns] = 0
+    return masked
 
 
-def of_scale(values: Values, index: Values) -> Values:  # (R, S, ...), (R,) -> (R, ...)
-    """What belongs to the chosen scale of each run."""
-    if values.shape[1] == 1:
-        return values[:, 0]
-    return values[_range(len(values), _device(values)), index]
-
-
-def _by_columns(scores: Values) -> Values:  # (R, S, H, W) -> (R, S, W * H)
-    return scores.swapaxes(2, 3).reshape(*scores.shape[:2], -1)
-
-
-def _highest(maps: Values) -> tuple[Values, Values, Values]:  # (R, S, K) -> score, scale, place of (R,) each
-    score, place = _peak(maps.reshape(len(maps), -1))
-    if maps.shape[1] == 1:
-        return score, 0 * place, place
-    return score, place // maps.shape[2], place % maps.shape[2]
-
-
-def _peak(places: Values) -> tuple[Values, Values]:  # (R, K) -> the highest of each row, the first of equal ones
-    place = places.argmax(axis=1)
-    return places[_range(len(places), _device(places)), place], place
-
-
-class _Tables(NamedTuple):
-    """What belongs to each place of a map, column by column."""
-
-    cells: Values  # (W * H, 2) float64: row and column
-    centered: Values  # (W * H, 2), from the center of the map
-    rows: Values  # (H,) float64
-    columns: Values  # (W,)
-
-
-def _within(tables: _Tables, cell: Values, extent: Values) -> Values:  # (R, 2), (R, 2) -> (R, W * H)
-    """Whether places lie in a box of `extent` cells around a cell; rounded half to even, as Python does."""
-    half = extent / 2
-    start, stop = (cell - half).round(), (cell + half + 1).round()
-    rows = (tables.rows >= start[:, :1]) & (tables.rows < stop[:, :1])  # (R, H)
-    columns = (tables.columns >= start[:, 1:]) & (tables.columns < stop[:, 1:])
-    return (columns[:, :, None] & rows[:, None, :]).reshape(len(cell), -1)
-
-
-def _tables(scores: Values) -> _Tables:
-    return _tables_of(*scores.shape[2:], _device(scores))
-
-
-def _device(values: Values) -> torch.device | None:  # None: an array of numpy
-    return values.device if isinstance(values, Tensor) else None
-
-
-@functools.cache  # never emptied: CUDA graphs read it
-def _tables_of(height: int, width: int, device: torch.device | None) -> _Tables:
-    rows, columns = np.arange(height, dtype=float), np.arange(width, dtype=float)
-    cells = np.stack((np.tile(rows, width), np.repeat(columns, height)), axis=1)
-    arrays = (cells, cells - cells[-1] / 2, rows, columns)
-    return _Tables(*(array if device is None else torch.from_numpy(array).to(device) for array in arrays))
-
-
-@functools.cache
-def _range(stop: int, device: torch.device | None) -> Values:
-    return np.arange(stop) if device is None else torch.arange(stop, device=device)
+def _moved(peak: _Peak, scale_index: int, area: SearchArea) -> tuple[Array, Array]:
+    """The displacement of a peak, and its translation in image pixels."""
+    return peak.displacement, peak.displacement * area.cell * area.scale[scale_index]

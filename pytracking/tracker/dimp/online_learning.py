@@ -1,37 +1,48 @@
 """The target filter and its online learning: memory, schedule of updates, and the optimizer of the parameter file."""
 
 import copy
+from collections.abc import Callable
 from typing import Any
 
 import torch
 from torch import Tensor
 
 from ltr.admin.transfer import upload
-from ltr.models.target_classifier.joint import FilterOptimizer, FilterUpdate
-from ltr.models.target_classifier.optimizer import BatchGradientDescent, RLSBatchGradientDescent
+from ltr.models.target_classifier.online import BatchGradientDescent, FilterLearner, RLSBatchGradientDescent
 from pytracking.tracker.dimp.localization import Flag
 from pytracking.tracker.dimp.params import DiMPParams
-from pytracking.tracker.dimp.recorded_updates import RecordedUpdates
 from pytracking.tracker.dimp.sample_memory import SampleMemory
 
 WATCHED_LEVEL = 3  # debug level from which losses and norms of gradients are computed
 
 
-def make_online_optimizer(params: DiMPParams, steepest_descent: Any) -> FilterOptimizer:
-    """Online optimizer of a parameter file, on the loss that the network's steepest descent defines."""
-    if params.online_optimizer == "steepest_descent":
-        optimizer: FilterOptimizer = steepest_descent
-        return optimizer
-    settings: dict[str, Any] = {
+MakeOptimizer = Callable[[DiMPParams, Any], FilterLearner]  # the network's steepest descent defines the loss
+
+
+def _descent(params: DiMPParams) -> dict[str, Any]:
+    return {
         "step_length": params.online_step_length,
         "num_iter": params.net_opt_update_iter,
         "ema_coefficient": params.ema_coefficient,
     }
-    if params.online_optimizer == "bgd":
-        return BatchGradientDescent(steepest_descent, **settings)
+
+
+def steepest_descent(params: DiMPParams, loss: Any) -> FilterLearner:
+    """DiMP: the optimizer of the first frame goes on."""
+    learner: FilterLearner = loss
+    return learner
+
+
+def bgd(params: DiMPParams, loss: Any) -> FilterLearner:
+    """BGD-DiMP and its moving averages."""
+    return BatchGradientDescent(loss, **_descent(params))
+
+
+def rls_bgd(params: DiMPParams, loss: Any) -> FilterLearner:
+    """RLS-DiMP."""
     return RLSBatchGradientDescent(
-        steepest_descent,
-        **settings,
+        loss,
+        **_descent(params),
         delta=params.rls_delta,
         beta=params.rls_beta,
         estimator=params.rls_estimator,
@@ -40,6 +51,26 @@ def make_online_optimizer(params: DiMPParams, steepest_descent: Any) -> FilterOp
         virtual_input_stride=params.rls_virtual_input_stride,
         reset_interval=params.rls_reset_interval,
     )
+
+
+# By the name in the parameter `online_optimizer`; an optimizer of one's own is added here from its own file.
+ONLINE_OPTIMIZERS: dict[str, MakeOptimizer] = {
+    "steepest_descent": steepest_descent,
+    "bgd": bgd,
+    "rls_bgd": rls_bgd,
+}
+
+
+def make_online_optimizer(params: DiMPParams, loss: Any) -> FilterLearner:
+    """Online optimizer of a parameter file, on the loss that the network's steepest descent defines.
+
+    Raises ValueError, with the known names, for an unknown one.
+    """
+    if params.online_optimizer not in ONLINE_OPTIMIZERS:
+        raise ValueError(
+            f"expected an online_optimizer of {', '.join(ONLINE_OPTIMIZERS)}, found '{params.online_optimizer}'"
+        )
+    return ONLINE_OPTIMIZERS[params.online_optimizer](params, loss)
 
 
 class OnlineClassifier:
@@ -65,8 +96,6 @@ class OnlineClassifier:
         if params.filter_init_zero:
             filter = torch.zeros_like(filter)
         self.watches = params.debug >= WATCHED_LEVEL
-        self._records = params.use_cuda_graphs and not self.watches
-        self._recorded = RecordedUpdates(self.optimizer, self.memory)
         self.filter, _, self.losses = steepest_descent(  # losses of the last update, while they are watched
             filter, feat=features, bb=boxes, num_iter=params.net_opt_iter, compute_losses=self.watches
         )
@@ -74,23 +103,25 @@ class OnlineClassifier:
     def classify(self, features: Tensor) -> Tensor:  # (S, C, H, W) -> (S, H', W')
         return self.classifier.classify(self.filter, features)
 
-    def store(self, feature: Tensor, box: Tensor, frame_num: int, flag: Flag, score: float) -> int:
-        """Store the sample of a frame, feature (1, C, H, W) and, of the host, box (4,).
-
-        Returns the iterations of the update that is due.
-        """
+    def store(self, feature: Tensor, box: Tensor, frame_num: int, flag: Flag) -> None:
+        """Store the sample of a frame, feature (1, C, H, W) and, of the host, box (4,)."""
         params = self.params
-        hard_negative = flag == "hard_negative" and params.hard_negative_learning_rate is not None
+        hard_negative = self._is_hard_negative(flag)
         rate = params.hard_negative_learning_rate if hard_negative else params.learning_rate
         if hard_negative or frame_num % params.train_sample_interval == 0:
             self.memory.insert(feature, box, float(rate))  # type: ignore[arg-type]
-        return self._iterations(frame_num, hard_negative, score)
+
+    def iterations_due(self, frame_num: int, flag: Flag, score: float) -> int:
+        """Iterations of the update that is due after a frame; 0: none is."""
+        params = self.params
+        if self._is_hard_negative(flag):
+            return params.net_opt_hn_iter
+        if params.low_score_opt_threshold is not None and score < params.low_score_opt_threshold:
+            return params.net_opt_low_iter
+        return params.net_opt_update_iter if (frame_num - 1) % params.train_skipping == 0 else 0
 
     def update(self, num_iter: int) -> None:
-        """Improve the filter on what is stored."""
-        if self._records and (filter := self._recorded(self.filter, num_iter)) is not None:
-            self.filter = filter
-            return
+        """Improve the filter on what is stored (Algorithm 2, from step 4 on)."""
         self.filter, _, self.losses = self.optimizer(
             self.filter,
             feat=self.memory.features,
@@ -100,15 +131,5 @@ class OnlineClassifier:
             compute_losses=self.watches,
         )
 
-    def filter_update(self) -> FilterUpdate:
-        """What `update` optimizes, for an update together with others."""
-        memory = self.memory
-        return FilterUpdate(self.optimizer, self.filter, memory.features, memory.boxes, memory.weights)
-
-    def _iterations(self, frame_num: int, hard_negative: bool, score: float) -> int:
-        params = self.params
-        if hard_negative:
-            return params.net_opt_hn_iter
-        if params.low_score_opt_threshold is not None and score < params.low_score_opt_threshold:
-            return params.net_opt_low_iter
-        return params.net_opt_update_iter if (frame_num - 1) % params.train_skipping == 0 else 0
+    def _is_hard_negative(self, flag: Flag) -> bool:
+        return flag == "hard_negative" and self.params.hard_negative_learning_rate is not None

@@ -27,7 +27,6 @@ class DiMPParams(TypedParams):
     # Network
     net: NetWithBackbone | None = None
     network_dtype: Literal["float32", "bfloat16", "float16"] = "float32"  # of its convolutions
-    use_cuda_graphs: bool = True  # start the work of a frame on a GPU as two graphs, an online update as one
     filter_reg: float | None = None  # replaces the network's learnt filter regularization
     filter_init_zero: bool = False  # start the filter at zero instead of the network's initializer
 
@@ -66,7 +65,7 @@ class DiMPParams(TypedParams):
     net_opt_hn_iter: int = 1  # iterations on a hard negative
     low_score_opt_threshold: float | None = None  # below this score net_opt_low_iter iterations are run
     net_opt_low_iter: int = 0
-    online_optimizer: Literal["steepest_descent", "bgd", "rls_bgd"] = "steepest_descent"
+    online_optimizer: str = "steepest_descent"  # or bgd, rls_bgd: a name in `online_learning.ONLINE_OPTIMIZERS`
     online_step_length: float = 3e-3  # eta of BGD and RLS-BGD
     ema_coefficient: float = 1.0  # alpha of the moving average of filters; 1: none
     rls_delta: float = 0.1  # regularizer: P starts at I / delta
@@ -79,7 +78,7 @@ class DiMPParams(TypedParams):
 
     # Localization
     use_classifier: bool = True  # False: the scores do not move the box, only its refinement does
-    window_output: bool = False  # Hann window on the scores; works together with perform_hn_without_windowing
+    window_output: bool = False  # Hann window on the scores; takes effect with perform_hn_without_windowing alone
     perform_hn_without_windowing: bool = False  # look for distractors in the unwindowed scores
     use_clipped_window: bool = False
     effective_search_area: float | None = None  # width of the clipped window in sqrt(target area)
@@ -122,12 +121,11 @@ class DiMPParams(TypedParams):
     box_refinement_step_length: float | tuple[float, float] = 1.0
     box_refinement_step_decay: float = 1.0
     box_refinement_space: Literal["default", "relative"] = "default"
-    use_iounet_pos_for_learning: bool = True
+    use_iounet_pos_for_learning: bool = True  # learn from the refined position; the target goes there either way
     box_trust_score: float | None = None  # below this score only a part of a refined or regressed box is taken over
 
     vot_anno_conversion_type: Literal["preserve_area", "union"] = "preserve_area"
 
-    without_result: ClassVar[frozenset[str]] = TypedParams.without_result | {"use_cuda_graphs"}
     renamed: ClassVar[dict[str, str]] = {"dispalcement_scale": "displacement_scale"}
     # Set by pytracking's files: read by no code, only by other trackers, or only by the PrDiMP losses.
     without_effect: ClassVar[frozenset[str]] = frozenset(

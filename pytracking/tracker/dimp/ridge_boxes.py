@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Hashable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 from typing import NamedTuple, Self
@@ -17,8 +16,9 @@ from ltr.data.sampling_options import uniform
 from ltr.models.layers.normalization import InstanceL2Norm
 from ltr.models.layers.prroi_pool import hat_integral, prroi_pool2d
 from pytracking.tracker.base.box_regression import BoxRegressor, believed_boxes, moved_boxes
-from pytracking.tracker.dimp.localization import Values
 from pytracking.tracker.dimp.params import DiMPParams
+from pytracking.tracker.dimp.state import CropView, TargetState, trusted_share
+from pytracking.utils.types import Array
 
 Features = dict[str, Tensor]
 
@@ -32,15 +32,16 @@ _norm = InstanceL2Norm()  # the mean square of a map becomes 1, so that one ridg
 class RidgeBoxes:
     """Moves boxes onto their targets, as far as their features tell; see `BoxRegressor`.
 
-    The motion is linear in a map: `learnt` has the factors of the pooled numbers as they lie in memory, so that
-    neither the order of the features nor their norm takes a pass of its own.
+    A frame has one box, so that it is pooled on the host, which reads the layers once: such small operations cost what
+    it takes to start them, and numpy starts them in a third of the time. The motion is linear in a map: `factors` has
+    those of the pooled numbers as they lie in memory, so that neither the order of the features nor their norm takes a
+    pass of its own.
     """
 
     regressor: BoxRegressor
-    learnt: tuple[Tensor, ...]  # (1, 4, b * b * C) float64 for each layer of `cells`, then the intercept (1, 4)
-    cells: dict[str, int]  # b, a side, that a box has in each layer
-    context: float  # side of the pooled region in sides of the box
-    crop_sz: tuple[int, int]
+    factors: list[Array]  # (4, b * b * C) float64 for each layer of `ridge_cells`
+    intercept: Array  # (4,)
+    params: DiMPParams
 
     @classmethod
     def fit(
@@ -63,100 +64,88 @@ class RidgeBoxes:
         if regressor is None:
             return None
         parts = regressor.coefficients.split([layers[name].shape[1] * side**2 for name, side in cells.items()], dim=1)
-        learnt = [
-            part.unflatten(1, (-1, side**2)).mT.flatten(1)[None]
+        factors = [
+            part.unflatten(1, (-1, side**2)).mT.flatten(1).cpu().numpy()
             for part, side in zip(parts, cells.values(), strict=True)
         ]
-        return cls(regressor, (*learnt, regressor.intercept[None]), cells, context, crop_sz)
+        return cls(regressor, factors, regressor.intercept.cpu().numpy(), params)
 
-    @property
-    def key(self) -> Hashable:
-        return type(self), tuple(self.cells.items()), self.context, self.crop_sz
+    def refine(self, target: TargetState, view: CropView, backbone: Features, score: float) -> Array:
+        """Let the target grow as its box did, as far as the score is trusted; returns its new position (2,)."""
+        params = self.params
+        box = view.box_of(target).astype(np.float64)
+        moved = self.moved(backbone, box, view.crop_sz)
+        share = trusted_share(score, params.box_trust_score)
+        motion = (moved[:2] + moved[2:] / 2 - box[:2] - box[2:] / 2)[::-1]
+        pos = target.inside_image(target.pos + share * motion * view.scale, params.target_inside_ratio)
+        growth = (moved[2:] / box[2:])[::-1] ** (share * params.scale_update_rate)
+        target.size = target.size * (np.sqrt(growth.prod()) if params.ridge_keep_aspect else growth)
+        return pos
 
-    def __call__(
-        self,
-        learnt: Sequence[Tensor],  # those of R targets, (R, ...) each
-        layers: Sequence[Tensor],  # (R, C, H, W) of `cells`
-        box: Values,  # (R, 4) xywh in crop pixels
-        jitter: Values,  # (R, 0, 4)
-    ) -> Tensor:  # (R, 5) float64: 1, for there is a box, and the box
-        moved = torch.as_tensor(self.moved(learnt, layers, box))
-        return torch.cat((torch.ones_like(moved[:, :1]), moved), dim=1)
-
-    def moved(
-        self, learnt: Sequence[Tensor], layers: Sequence[Tensor], box: Values
-    ) -> Values:  # (R, 4) float64, of the kind of `box`
-        maps: list[Values] = [layer.permute(0, 2, 3, 1).float() for layer in layers]  # (R, H, W, C)
-        norms: list[Values] = [torch.linalg.vector_norm(each.flatten(1), dim=1, keepdim=True) for each in maps]
-        values: list[Values] = list(learnt)
-        if isinstance(box, np.ndarray):
-            maps, norms, values = ([tensor.numpy() for tensor in tensors] for tensors in (maps, norms, values))
-        boxes = _as_type(box, "float64")
-        weights = self._bin_weights(boxes, [each.shape[1:3] for each in maps], layers[0].device)
-        *coefficients, motion = values
-        start = 0
-        for map_, norm, coefficient, side in zip(maps, norms, coefficients, self.cells.values(), strict=True):
-            columns, rows = (
-                weights[:, axis, start : start + side, :length] for axis, length in enumerate(map_.shape[2:0:-1])
+    def moved(self, backbone: Features, box: Array, crop_sz: Sequence[int]) -> Array:  # (4,) -> (4,) in crop pixels
+        """The box after its regression."""
+        cells = self.params.ridge_cells
+        layers = [backbone[name][0].permute(1, 2, 0).float().cpu() for name in cells]  # (H, W, C)
+        norms = [torch.linalg.vector_norm(layer).numpy() for layer in layers]
+        maps = [layer.numpy() for layer in layers]
+        weights = self._bin_weights(box, [map_.shape[:2] for map_ in maps], crop_sz)
+        motion, start = self.intercept, 0
+        for map_, norm, factors, side in zip(maps, norms, self.factors, cells.values(), strict=True):
+            columns, lines = (
+                weights[axis, start : start + side, :length] for axis, length in enumerate(map_.shape[1::-1])
             )
-            x, y = _touched(columns), _touched(rows)
-            inside = map_[:, y, x]
-            in_rows = rows[..., y] @ inside.reshape(*inside.shape[:2], -1)  # (R, b, W * C)
-            in_bins = columns[:, None, :, x] @ in_rows.reshape(len(inside), side, *inside.shape[2:])  # (R, b, b, C)
-            features = in_bins.reshape(len(inside), -1) * (_norm.factor_of(norm**2, math.prod(map_.shape[1:])) / side)
-            motion = motion + (coefficient @ _as_type(features, "float64")[:, :, None])[:, :, 0]
+            x, y = _touched(columns), _touched(lines)
+            inside = map_[y, x]
+            in_lines = lines[:, y] @ inside.reshape(len(inside), -1)  # (b, W * C)
+            in_bins = columns[None, :, x] @ in_lines.reshape(side, *inside.shape[1:])  # (b, b, C)
+            features = in_bins.reshape(-1) * (_norm.factor_of(norm**2, map_.size) / side)
+            motion = motion + factors @ features.astype(np.float64)
             start += side
         with np.errstate(over="ignore", invalid="ignore"):  # what is out of the ranges is not believed
-            return believed_boxes(boxes, moved_boxes(boxes, motion), OVERLAP_RANGE, AREA_RANGE)
+            moved = moved_boxes(box[None], motion[None])
+            return believed_boxes(box[None], moved, OVERLAP_RANGE, AREA_RANGE)[0]
 
     def _bin_weights(
-        self, boxes: Values, shapes: Sequence[Sequence[int]], device: torch.device
-    ) -> Values:  # (R, 2, K, L) float32
+        self, box: Array, shapes: Sequence[Sequence[int]], crop_sz: Sequence[int]
+    ) -> Array:  # (2, K, L) float32
         """Mean of every cell's hat function over every bin of all layers, on the axes (x, y), as in `prroi_pool2d`."""
+        sides = self.params.ridge_cells.values()
         bins = _bins_of(
-            tuple((self.crop_sz[0] / shape[0], side) for shape, side in zip(shapes, self.cells.values(), strict=True)),
+            tuple((crop_sz[0] / shape[0], side) for shape, side in zip(shapes, sides, strict=True)),
             max(map(max, shapes)),
-            device if isinstance(boxes, Tensor) else None,
         )
-        extents = boxes[:, 2:] * self.context
-        corners = boxes[:, :2] + boxes[:, 2:] / 2 - extents / 2
-        low = corners[:, :, None] * bins.scale + extents[:, :, None] * bins.share + bins.offset
-        size = (extents[:, :, None] * bins.step)[..., None]
+        extents = (box[2:] * self.params.ridge_context)[:, None]
+        corners = box[:2, None] + box[2:, None] / 2 - extents / 2
+        low = corners * bins.scale + extents * bins.share + bins.offset
+        size = (extents * bins.step)[..., None]
         from_low = low[..., None] - bins.cells
-        return _as_type((hat_integral(from_low + size) - hat_integral(from_low)) / size, "float32")
+        return ((hat_integral(from_low + size) - hat_integral(from_low)) / size).astype(np.float32)
 
 
-def _as_type(values: Values, name: str) -> Values:
-    return values.to(getattr(torch, name)) if isinstance(values, Tensor) else values.astype(name)
-
-
-def _touched(weights: Values) -> slice:  # (R, b, L)
-    """Cells with weights; on a device, which would have to be asked, all of them."""
-    if isinstance(weights, Tensor):
-        return slice(None)
-    cells = np.flatnonzero(weights.any(axis=(0, 1)))
+def _touched(weights: Array) -> slice:  # (b, L)
+    """Cells with weights."""
+    cells = np.flatnonzero(weights.any(axis=0))
     return slice(cells[0], cells[-1] + 1) if len(cells) else slice(0, 1)
 
 
 class _Bins(NamedTuple):
     """Bins of all layers in a row, as linear functions of a box's lower corner and extent on one axis."""
 
-    scale: Values  # (K,) of the corner in the lower edge of a bin
-    share: Values  # (K,) of the extent
-    offset: Values  # (K,)
-    step: Values  # (K,) size of a bin in extents
-    cells: Values  # (L,) coordinates
+    scale: Array  # (K,) of the corner in the lower edge of a bin
+    share: Array  # (K,) of the extent
+    offset: Array  # (K,)
+    step: Array  # (K,) size of a bin in extents
+    cells: Array  # (L,) coordinates
 
 
-@cache  # never emptied: CUDA graphs read it
-def _bins_of(layers: tuple[tuple[float, int], ...], length: int, device: torch.device | None) -> _Bins:
-    """For the stride and the bins of each layer; arrays of numpy without a device."""
+@cache
+def _bins_of(layers: tuple[tuple[float, int], ...], length: int) -> _Bins:
+    """For the stride and the bins of each layer."""
     strides = np.concatenate([np.full(side, stride) for stride, side in layers])
     step = np.concatenate([np.full(side, 1 / side / stride) for stride, side in layers])
     share = np.concatenate([np.arange(side) / side / stride for stride, side in layers])
     # The middle of the first cell lies half a stride behind the crop's edge.
-    arrays = (1 / strides, share, (1 - strides) / 2 / strides, step, np.arange(length, dtype=float))
-    return _Bins(*(array if device is None else torch.from_numpy(array).to(device) for array in arrays))
+    return _Bins(1 / strides, share, (1 - strides) / 2 / strides, step, np.arange(length, dtype=float))
 
 
 def box_features(

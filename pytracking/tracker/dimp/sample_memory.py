@@ -79,15 +79,6 @@ class SampleMemory:
         self._previous_slot: int | None = None
 
     @property
-    def slots(self) -> tuple[Tensor, Tensor, Tensor]:
-        """Features (M, C, H, W), boxes (M, 4) and weights (M,) of all slots, free ones with zeros.
-
-        The features stay where they are, and change there.
-        """
-        device = self._features.device
-        return self._features, upload(self._boxes, device), upload(torch.from_numpy(self._weights), device)
-
-    @property
     def features(self) -> Tensor:  # (num_stored, C, H, W)
         return self._features[: self.num_stored]
 

@@ -3,17 +3,11 @@
 import math
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
-import torch
-from torch import Tensor
 
 from pytracking.tracker.base.initial_box import check_initial_box
-from pytracking.tracker.dimp.params import DiMPParams
 from pytracking.utils.types import Array
-
-Vectors = Any  # numpy array or tensor, of one kind throughout
 
 SMALLEST_TARGET = 10.0  # pixels a side, bound of the scale search
 
@@ -24,7 +18,7 @@ class TargetState:
     size: Array  # (2,)
     scale: float  # image pixels per crop pixel of the search area
     base_size: Array  # (2,) size at scale 1
-    image_sz: Array  # (2,)
+    image_sz: Array  # (2,) of the present image
 
     @classmethod
     def from_box(
@@ -44,41 +38,47 @@ class TargetState:
         y, x = self.pos - (self.size - 1) / 2
         return [float(x), float(y), float(self.size[1]), float(self.size[0])]
 
-    def move(self, pos: Array, params: DiMPParams, scale: float | None = None) -> None:
-        """Go to a position, kept such that a part of the target stays inside the image, and optionally a scale."""
-        if scale is not None:
-            lowest = max(SMALLEST_TARGET / self.base_size)
-            highest = min(self.image_sz / self.base_size)
-            self.scale = max(min(scale, highest), min(lowest, self.scale))
-            self.size = self.base_size * self.scale
-        self.pos = inside_image(pos, self.size, self.image_sz, params.target_inside_ratio)
+    def inside_image(self, pos: Array, ratio: float) -> Array:  # (2,) -> (2,)
+        """The position next to `pos` at which at least that ratio of the target lies inside the image."""
+        margin = (ratio - 0.5) * self.size
+        return pos.clip(None, self.image_sz - margin).clip(margin, None)
+
+    def take_scale(self, scale: float) -> None:
+        """Take a scale over, and the size that goes with it, neither tiny nor larger than the image."""
+        lowest = max(SMALLEST_TARGET / self.base_size)
+        highest = min(self.image_sz / self.base_size)
+        self.scale = max(min(scale, highest), min(lowest, self.scale))
+        self.size = self.base_size * self.scale
 
     def follow_size(self) -> None:
         """The scale at which the target's area is that of `base_size` again."""
         self.scale = math.sqrt(self.size[0] * self.size[1] / (self.base_size[0] * self.base_size[1]))
 
 
-def inside_image(pos: Vectors, size: Vectors, image_sz: Vectors, ratio: float) -> Vectors:  # (..., 2) each
-    """The position next to `pos` at which at least that ratio of the target lies inside the image."""
-    margin = (ratio - 0.5) * size
-    return pos.clip(None, image_sz - margin).clip(margin, None)
+@dataclass(frozen=True)
+class CropView:
+    """Where a crop of an image was taken."""
+
+    pos: Array  # (2,) center
+    scale: float  # image pixels per crop pixel
+    crop_sz: tuple[int, int]
+
+    def box_of(self, target: TargetState) -> Array:  # (4,) float32 xywh in crop pixels
+        """The target's box in the pixels of the crop."""
+        return box_in_crop(target.pos, target.size, self.pos, self.scale, self.crop_sz)
 
 
 def box_in_crop(
-    pos: Vectors,  # (..., 2)
-    size: Vectors,
-    crop_pos: Vectors,
-    crop_scale: float | Vectors,  # (..., 1)
+    pos: Array,  # (2,)
+    size: Array,  # (2,)
+    crop_pos: Array,  # (2,)
+    crop_scale: float,
     crop_sz: tuple[int, int],
-) -> Vectors:  # (..., 4) float32 xywh in crop pixels
+) -> Array:  # (4,) float32 xywh in crop pixels
     """Box of a target in the pixels of a crop around `crop_pos`."""
-    center, extent = (pos - crop_pos) / crop_scale, size / crop_scale
-    y, x, h, w = center[..., 0], center[..., 1], extent[..., 0], extent[..., 1]
+    (y, x), (h, w) = (pos - crop_pos) / crop_scale, size / crop_scale
     left, top = x + (crop_sz[1] - 1) / 2 - (w - 1) / 2, y + (crop_sz[0] - 1) / 2 - (h - 1) / 2
-    box = [left, top, w, h]
-    if isinstance(pos, Tensor):
-        return torch.stack(box, dim=-1).float()
-    return np.array(box, np.float32) if pos.ndim == 1 else np.stack(box, axis=-1, dtype=np.float32)
+    return np.array([left, top, w, h], np.float32)
 
 
 def box_from_crop(
@@ -92,3 +92,14 @@ def box_from_crop(
     center = np.array([y + h / 2, x + w / 2])
     pos = (center - (np.array(crop_sz) - 1) / 2) * crop_scale + crop_pos
     return pos, np.array([h, w]) * crop_scale
+
+
+def trusted_share(score: float, full_score: float | None) -> float:
+    """How far to go from the last box, moved by the classifier, to the refined one: 0...1.
+
+    An occluded or blurred target has low scores, and refinement then finds its visible part. Without `full_score` the
+    refined box is always taken.
+    """
+    if full_score is None:
+        return 1.0
+    return min(max(score / full_score, 0.0), 1.0) ** 2

@@ -24,16 +24,16 @@ def _frames(frames):
 def test_lists_that_can_be_read_again_do_not_travel(job):
     plain = job.sequence
     lazy = Sequence("a", partial(_frames, plain.frames), "dummy", plain.ground_truth_rect)
-    (sent,) = pickle.loads(pack(Job(lazy, job.tracker, job.store)))
+    sent = pickle.loads(pack(Job(lazy, job.tracker, job.store)))
     assert len(lazy.frames) == 6
     assert "frames" in vars(lazy)
-    (again,) = pickle.loads(pack(Job(lazy, job.tracker, job.store)))
+    again = pickle.loads(pack(Job(lazy, job.tracker, job.store)))
     assert "frames" not in vars(again.sequence)
     assert again.sequence.frames == sent.sequence.frames == plain.frames
 
 
 def test_a_result_can_be_saved_by_somebody_else(job):
-    (finished,) = track_packed(pack(job))
+    finished = track_packed(pack(job))
     assert isinstance(finished, Finished)
     assert not result_file(job.store.folder, "a").exists()
     job.store.write(job.sequence, finished.files)
@@ -44,11 +44,11 @@ def test_a_result_can_be_saved_by_somebody_else(job):
 
 def test_failures_far_away(job):
     for run in (run_packed, track_packed):
-        (outcome,) = run(b"nonsense")
+        outcome = run(b"nonsense")
         assert (outcome.status, outcome.tracker) == ("failed", "")
         assert "Traceback" in outcome.traceback
     write_black_frame(job.sequence.frames[2])
-    (outcome,) = track_packed(pack(job))
+    outcome = track_packed(pack(job))
     assert "it is too dark" in outcome.traceback
 
 

@@ -42,7 +42,7 @@ def test_overrides(tmp_path):
 
 
 def test_unknown_names():
-    known = "known: silent, stroll, wander"
+    known = "known: silent, wander"
     with pytest.raises(InputError, match=rf"unknown tracker 'wandr'; did you mean 'wander'\?\n  {known}"):
         DummyTracker("wandr", "default").get_parameters()
     with pytest.raises(InputError, match=r"unknown wander parameter file 'defalt'; did you mean 'default'"):
@@ -97,7 +97,7 @@ def test_device_reaches_the_parameters():
 
 
 def test_listing():
-    assert registry.list_trackers(TRACKERS) == ["silent", "stroll", "wander"]
+    assert registry.list_trackers(TRACKERS) == ["silent", "wander"]
     assert list(registry.list_parameters("wander", PARAMETERS)) == ["default", "slow"]
     assert registry.summary(registry.find_parameters("wander", "default", PARAMETERS)) == "Steps of one pixel."
     assert registry.list_parameters("nobody", PARAMETERS) == {}

@@ -59,7 +59,7 @@ def test_step_is_the_minimum_of_the_gauss_newton_model() -> None:
     along = loss.slope(scores) * loss.scores(gradient)
 
     def model(step: Tensor) -> Tensor:
-        residual = loss.residual(scores) - step * along
+        residual = loss._residual(scores) - step * along
         return residual.square().sum() + loss.reg * (filter - step * gradient).square().sum()
 
     taken = ((filter - iterates[1]) * gradient).sum() / gradient.square().sum()

@@ -31,18 +31,18 @@ def jobs(tmp_path):
 
 def test_order_and_end(jobs):
     log = Log()
-    dispatcher = Dispatcher([(job,) for job in jobs], log)
+    dispatcher = Dispatcher(jobs, log)
     taken = [dispatcher.take() for _ in range(4)]
-    assert [a and a.jobs[0].sequence.name for a in taken] == ["a", "b", "c", None]
+    assert [a and a.job.sequence.name for a in taken] == ["a", "b", "c", None]
     for attempt in taken[:3]:
-        dispatcher.finish(attempt, [attempt.jobs[0].outcome("done")])
+        dispatcher.finish(attempt, attempt.job.outcome("done"))
     assert log.outcomes == [("a", "done"), ("b", "done"), ("c", "done")]
     assert dispatcher.num_waiting == 0
 
 
 def test_a_job_may_lose_one_worker(jobs):
     log = Log()
-    dispatcher = Dispatcher([(jobs[0],)], log)
+    dispatcher = Dispatcher(jobs[:1], log)
     dispatcher.lose(dispatcher.take(), "was killed (SIGKILL)")
     assert log.notices == ["wander_default a: its worker was killed (SIGKILL); it is run again"]
     dispatcher.lose(dispatcher.take(), "was killed (SIGSEGV)")
@@ -54,47 +54,26 @@ def test_claimed_jobs_come_last_and_later(jobs, monkeypatch):
     now = [0.0]
     monkeypatch.setattr(module.time, "monotonic", lambda: now[0])
     log = Log()
-    dispatcher = Dispatcher([(job,) for job in jobs[:2]], log)
+    dispatcher = Dispatcher(jobs[:2], log)
     first = dispatcher.take()
-    dispatcher.finish(first, [first.jobs[0].outcome("claimed", message="process 7 on here")])
-    assert dispatcher.take().jobs[0].sequence.name == "b"
+    dispatcher.finish(first, first.job.outcome("claimed", message="process 7 on here"))
+    assert dispatcher.take().job.sequence.name == "b"
     assert dispatcher.take() is None
     assert dispatcher.num_waiting == 1
     assert dispatcher.pause() == module.CLAIM_PAUSE
     now[0] += module.CLAIM_PAUSE
     again = dispatcher.take()
-    assert again.jobs == first.jobs
-    dispatcher.finish(again, [again.jobs[0].outcome("claimed", message="process 7 on here")])
+    assert again.job is first.job
+    dispatcher.finish(again, again.job.outcome("claimed", message="process 7 on here"))
     assert log.notices == ["wander_default a: left for later: process 7 on here is at it"]  # said once
     assert log.outcomes == []
 
 
 def test_fail_fast_hands_out_nothing_more(jobs):
     log = Log()
-    dispatcher = Dispatcher([(job,) for job in jobs], log, fail_fast=True)
+    dispatcher = Dispatcher(jobs, log, fail_fast=True)
     attempt = dispatcher.take()
-    dispatcher.finish(attempt, [attempt.jobs[0].outcome("failed", message="no")])
+    dispatcher.finish(attempt, attempt.job.outcome("failed", message="no"))
     assert dispatcher.is_stopping
     assert dispatcher.take() is None
     assert dispatcher.num_waiting == 0
-
-
-def test_a_batch_ends_job_by_job(jobs):
-    log = Log()
-    dispatcher = Dispatcher([tuple(jobs)], log)
-    attempt = dispatcher.take()
-    a, b, c = attempt.jobs
-    dispatcher.finish(attempt, [a.outcome("done"), b.outcome("claimed", message="process 7"), c.outcome("skipped")])
-    assert log.outcomes == [("a", "done"), ("c", "skipped")]
-    assert dispatcher.num_waiting == 1
-    assert [attempt.jobs for _, attempt in dispatcher._claimed] == [(b,)]
-
-
-def test_jobs_of_a_batch_whose_worker_died_are_run_alone(jobs):
-    log = Log()
-    dispatcher = Dispatcher([tuple(jobs)], log)
-    dispatcher.lose(dispatcher.take(), "was killed (SIGKILL)")
-    assert log.notices == [
-        "wander_default a and 2 more: their worker was killed (SIGKILL); they are run again, each alone"
-    ]
-    assert [dispatcher.take().jobs for _ in jobs] == [(job,) for job in jobs]

@@ -10,7 +10,6 @@ from rich.console import Console
 from pytracking.evaluation.engines.ray import RayEngine
 from pytracking.evaluation.engines.serial import SerialEngine
 from pytracking.evaluation.planning import Part
-from pytracking.evaluation.results import load_result
 from pytracking.evaluation.running import run_parts
 from pytracking.utils.errors import InputError
 from tests.pytracking.dummy import DummyTracker, make_sequence, write_black_frame
@@ -59,20 +58,6 @@ def test_results_are_those_of_this_process(cluster, tmp_path):
     assert "it is too dark" in summary.with_status("failed")[0].traceback
     assert stored(parts[0].trackers[0].results_dir) == stored(plain[0].trackers[0].results_dir)
     assert "3 of 4 skipped" in run(parts, RayEngine(1))[1]
-
-
-def test_runs_in_lock_step(cluster, tmp_path):
-    sequence = make_sequence(tmp_path / "data", "a")
-    batch, single = (
-        [DummyTracker("stroll", "default", number, results_path=tmp_path / name) for number in range(3)]
-        for name in ("ray", "serial")
-    )
-    summary, _ = run([Part(batch, [sequence])], RayEngine(1), batch_runs=3)
-    run([Part(single, [sequence])], SerialEngine())
-    assert [outcome.status for outcome in summary.outcomes] == ["done"] * 3
-    for together, alone in zip(batch, single, strict=True):
-        boxes = [load_result(tracker.results_dir, "a").boxes.tolist() for tracker in (together, alone)]
-        assert boxes[0] == boxes[1]
 
 
 def test_killed_node(cluster, tmp_path):

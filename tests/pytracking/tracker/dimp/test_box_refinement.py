@@ -9,8 +9,8 @@ from pytracking.tracker.dimp.box_refinement import (
     propose_boxes,
     refine_boxes,
     select_box,
-    trusted_share,
 )
+from pytracking.tracker.dimp.state import trusted_share
 from tests.shared_data import fill_by_recipe, golden
 
 TARGET = torch.tensor([100.0, 80.0, 60.0, 40.0])

@@ -29,11 +29,11 @@ def test_tracker_learns_its_own_last_layer_from_crops_that_are_not_rotated() -> 
     image = np.random.default_rng(0).integers(0, 255, (120, 160, 3), dtype=np.uint8)
     tracker = DiMP(dimp_lite_iounet())
     tracker.initialize(image, {"init_bbox": [60, 40, 30, 30]})
-    assert len(tracker.search.learnt) == 3
-    assert tracker.search.learnt[2].shape == (1, tracker.net.bb_regressor.iou_predictor.in_features + 1)
+    assert len(tracker.boxes.modulation) == 3
+    assert tracker.boxes.modulation[2].shape == (1, tracker.net.bb_regressor.iou_predictor.in_features + 1)
     without = DiMP(dimp_lite_iounet().replace(iounet_adaptation=None))
     without.initialize(image, {"init_bbox": [60, 40, 30, 30]})
-    assert len(without.search.learnt) == 2
+    assert len(without.boxes.modulation) == 2
 
 
 def test_views_show_the_whole_target_larger_and_smaller() -> None:

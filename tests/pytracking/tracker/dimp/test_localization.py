@@ -1,18 +1,15 @@
-from typing import NamedTuple
-
 import numpy as np
 import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
-from torch import Tensor
 
 from pytracking.tracker.dimp.localization import (
-    FLAGS,
     Localization,
     SearchArea,
     hann_window,
+    localize,
     localize_advanced,
     localize_simple,
     preprocess_scores,
@@ -21,60 +18,36 @@ from pytracking.tracker.dimp.params import DiMPParams
 from pytracking.utils.types import Array
 from tests.shared_data import golden
 
-CENTER = torch.tensor([[100.0, 120.0]], dtype=torch.float64)
-SIZE = torch.tensor([[32.0, 32.0]], dtype=torch.float64)
-
-
-class OfRun(NamedTuple):
-    """The localization of one run, as plain numbers."""
-
-    flag: str
-    scale_index: int
-    score: float
-    displacement: list[float]
-    translation: list[float]
-
-
-def of_run(found: Localization, run: int = 0) -> OfRun:
-    code, *numbers = (field[run].tolist() for field in found)
-    return OfRun(FLAGS[code], *numbers)
-
-
-def in_numpy(area: SearchArea) -> SearchArea:
-    return SearchArea(area.pos.numpy(), area.scale.numpy(), area.cell)
+CENTER = np.array([100.0, 120.0])
+SIZE = np.array([32.0, 32.0])
 
 
 def area(*scales: float) -> SearchArea:
-    scale = torch.tensor([scales or (1.0,)], dtype=torch.float64)
-    return SearchArea(CENTER[:, None].expand(1, scale.shape[1], 2), scale, cell=16.0)
+    scale = np.array(scales or (1.0,))
+    return SearchArea(np.tile(CENTER, (len(scale), 1)), scale, cell=16.0)
 
 
-def score_map(*peaks: tuple[int, int, float]) -> Tensor:  # (1, 1, 19, 19)
-    scores = torch.zeros(1, 1, 19, 19)
+def score_map(*peaks: tuple[int, int, float]) -> Array:  # (1, 19, 19)
+    scores = np.zeros((1, 19, 19), np.float32)
     for row, column, value in peaks:
-        scores[0, 0, row, column] = value
+        scores[0, row, column] = value
     return scores
 
 
-def localize(scores: Tensor, window: Tensor | None = None, **params: float) -> OfRun:
-    """The localization of tensors, which is that of the same arrays of numpy."""
-    settings = DiMPParams(**params)  # type: ignore[arg-type]
-    found = of_run(localize_advanced(scores, area(), CENTER, SIZE, settings, window))
-    maps, edge = scores.numpy(), None if window is None else window.numpy()
-    assert found == of_run(localize_advanced(maps, in_numpy(area()), CENTER.numpy(), SIZE.numpy(), settings, edge))
-    return found
+def found_in(scores: Array, window: Array | None = None, **params: float) -> Localization:
+    return localize_advanced(scores, area(), CENTER, SIZE, DiMPParams(**params), window)  # type: ignore[arg-type]
 
 
-def flag_and_cell(scores: Tensor, **params: float) -> tuple[str, list[float]]:
-    found = localize(scores, **params)
+def flag_and_cell(scores: Array, **params: float) -> tuple[str, list[float]]:
+    found = found_in(scores, **params)
     return found.flag, [at + 9 for at in found.displacement]
 
 
 def test_one_clear_peak_is_normal() -> None:
-    found = localize(score_map((11, 8, 0.9)))
+    found = found_in(score_map((11, 8, 0.9)))
     assert found.flag == "normal"
-    assert found.displacement == [2, -1]
-    assert found.translation == [32, -16]
+    assert found.displacement.tolist() == [2, -1]
+    assert found.translation.tolist() == [32, -16]
 
 
 def test_weak_scores_are_not_found_at_the_threshold_they_are() -> None:
@@ -110,19 +83,29 @@ def test_peaks_of_the_same_target_do_not_count() -> None:
 
 
 def test_scale_with_the_highest_score_is_chosen() -> None:
-    scores = torch.cat((score_map((9, 9, 0.5)), score_map((9, 10, 0.8)), score_map((9, 9, 0.6))), dim=1)
-    found = of_run(localize_simple(scores, area(0.9, 1.0, 1.1), None))
+    scores = np.concatenate((score_map((9, 9, 0.5)), score_map((9, 10, 0.8)), score_map((9, 9, 0.6))))
+    found = localize_simple(scores, area(0.9, 1.0, 1.1))
     assert found.scale_index == 1
-    assert found.translation == [0, 16]
+    assert found.translation.tolist() == [0, 16]
 
 
 def test_window_holds_the_peak_back_but_not_the_search_for_distractors() -> None:
-    scores, window = score_map((9, 9, 0.8), (1, 9, 1.0)), hann_window((19, 19))
-    found = localize(scores, window, perform_hn_without_windowing=True)
-    assert found.displacement == [0, 0]
+    scores, window = score_map((9, 9, 0.8), (1, 9, 1.0)), hann_window((19, 19)).astype(np.float32)
+    found = found_in(scores, window, perform_hn_without_windowing=True)
+    assert found.displacement.tolist() == [0, 0]
     assert found.flag == "hard_negative"
-    # with window_output alone it is not applied, as in pytracking
-    assert localize(scores, window, window_output=True).score == 1.0
+    assert found.score == 1.0  # what is reported, and what low scores are known by, is not windowed
+    # with window_output alone it is not applied, as in pytracking, and never without advanced_localization
+    alone = found_in(scores, window, window_output=True)
+    assert (alone.score, alone.displacement.tolist()) == (1.0, [-8, 0])
+    simple = DiMPParams(advanced_localization=False, window_output=True, perform_hn_without_windowing=True)
+    assert localize(scores, area(), CENTER, SIZE, simple, window).displacement.tolist() == [-8, 0]
+
+
+def test_thresholds_are_for_windowed_scores() -> None:
+    scores, window = score_map((5, 9, 0.5)), hann_window((19, 19)).astype(np.float32)
+    found = found_in(scores, window, perform_hn_without_windowing=True, target_not_found_threshold=0.4)
+    assert (found.flag, found.score) == ("not_found", 0.5)
 
 
 def test_hann_window() -> None:
@@ -135,8 +118,8 @@ def test_hann_window() -> None:
 
 
 def test_equal_peaks_take_the_smallest_column() -> None:
-    found = of_run(localize_simple(score_map((3, 12, 1.0), (8, 5, 1.0), (10, 5, 1.0)), area(), None))
-    assert found.displacement == [8 - 9, 5 - 9]
+    found = localize_simple(score_map((3, 12, 1.0), (8, 5, 1.0), (10, 5, 1.0)), area())
+    assert found.displacement.tolist() == [8 - 9, 5 - 9]
 
 
 def neighborhood_by_slices(score_map: Array, cell: tuple[int, int], extent: float) -> Array:
@@ -158,11 +141,7 @@ LEVELS = [0.0, 0.1, 0.2, 0.25, 0.3, 0.4, 0.5, 0.6, 0.8, 0.9, 1.0]
 def test_flag_follows_from_the_two_peaks(scores: Array, extent: float, pos: tuple[float, float]) -> None:
     """The rule in the words of its definition, on maps with many equal scores and products at the thresholds."""
     params = DiMPParams(target_neighborhood_scale=extent)
-    size, previous = torch.full((1, 2), 16.0, dtype=torch.float64), torch.tensor([pos], dtype=torch.float64)
-    maps, moved = torch.from_numpy(scores)[None, None], CENTER + previous
-    found = of_run(localize_advanced(maps, area(), moved, size, params))
-    arrays_ = (maps.numpy(), in_numpy(area()), moved.numpy(), size.numpy())
-    assert found == of_run(localize_advanced(*arrays_, params))
+    found = localize_advanced(scores[None], area(), CENTER + np.array(pos), np.array([16.0, 16.0]), params)
 
     def peak(score_map: Array) -> tuple[tuple[int, int], np.floating]:
         column, row = divmod(int(np.argmax(score_map.T)), len(score_map))
@@ -183,32 +162,16 @@ def test_flag_follows_from_the_two_peaks(scores: Array, extent: float, pos: tupl
     elif second_score > 0.5 * score and second_score > 0.25:
         expected = "hard_negative"
     assert (found.flag, found.score) == (expected, score)
-    assert found.displacement == [cell[0] - 3, cell[1] - 4]
-
-
-def test_runs_are_localized_as_if_alone() -> None:
-    generator = torch.Generator().manual_seed(0)
-    scores = torch.rand(6, 3, 9, 9, generator=generator)
-    scores[1] *= 0.2
-    pos = 100 + 50 * torch.rand(6, 2, generator=generator).double()
-    size = 20 + 30 * torch.rand(6, 2, generator=generator).double()
-    crops = SearchArea(pos[:, None] + torch.rand(6, 3, 2).double(), torch.rand(6, 3).double() + 0.5, 16.0)
-    params = DiMPParams(uncertain_threshold=0.3, hard_sample_threshold=0.999)
-    together = localize_advanced(scores, crops, pos, size, params)
-    assert len(set(together.flag.tolist())) > 1
-    for run in range(6):
-        own = SearchArea(crops.pos[run : run + 1], crops.scale[run : run + 1], 16.0)
-        alone = localize_advanced(scores[run : run + 1], own, pos[run : run + 1], size[run : run + 1], params)
-        assert of_run(together, run) == of_run(alone)
+    assert found.displacement.tolist() == [cell[0] - 3, cell[1] - 4]
 
 
 def test_score_preprocessing() -> None:
-    scores = torch.randn(1, 2, 5, 5, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
-    np.testing.assert_allclose(preprocess_scores(scores, "softmax", 1).sum(dim=(2, 3)), 1)
+    scores = torch.randn(2, 5, 5, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    np.testing.assert_allclose(preprocess_scores(scores, "softmax", 1).sum(dim=(1, 2)), 1)
     np.testing.assert_allclose(preprocess_scores(scores, "exp", 1), np.exp(scores.numpy()))
     summed = preprocess_scores(scores, "none", 3)
-    assert summed[0, 0, 2, 2] == pytest.approx(scores[0, 0, 1:4, 1:4].sum())
-    assert summed[0, 0, 0, 0] == pytest.approx(scores[0, 0, :2, :2].sum())
+    assert summed[0, 2, 2] == pytest.approx(scores[0, 1:4, 1:4].sum())
+    assert summed[0, 0, 0] == pytest.approx(scores[0, :2, :2].sum())
     with pytest.raises(ValueError, match="odd"):
         preprocess_scores(scores, "none", 2)
 
@@ -216,20 +179,17 @@ def test_score_preprocessing() -> None:
 @pytest.mark.parametrize("version", ["head", "fork"])
 def test_golden_localization(version: str) -> None:
     case = golden("c09_localize.npz")
-    entries = {key: torch.from_numpy(case.arrays[key]) for key in case.arrays.files if not key.endswith("_flag")}
+    entries = {key: case.arrays[key] for key in case.arrays.files if not key.endswith("_flag")}
     for i, scores in enumerate(entries["maps"]):
         params = DiMPParams()
         if version == "head":
             for name in ("uncertain_threshold", "hard_sample_threshold"):
-                if entries[name][i].isfinite():
+                if np.isfinite(entries[name][i]):
                     setattr(params, name, float(entries[name][i]))
         # The authors' version measures distances from the crop's center, as if the target had been there.
-        pos = entries["prev_pos" if version == "head" else "sample_pos"][i : i + 1]
-        crop = SearchArea(entries["sample_pos"][i : i + 1, None], entries["sample_scale"][i : i + 1, None], 16.0)
-        size = entries["target_sz"][i : i + 1]
-        found = of_run(localize_advanced(scores[None, None], crop, pos, size, params))
-        inputs = (scores[None, None].numpy(), in_numpy(crop), pos.numpy(), size.numpy())
-        assert of_run(localize_advanced(*inputs, params)) == found
+        pos = entries["prev_pos" if version == "head" else "sample_pos"][i]
+        crop = SearchArea(entries["sample_pos"][i : i + 1], entries["sample_scale"][i : i + 1], 16.0)
+        found = localize_advanced(scores[None], crop, pos, entries["target_sz"][i], params)
         assert found.flag == str(case.arrays[f"{version}_flag"][i]), i
         np.testing.assert_allclose(found.displacement, entries[f"{version}_disp"][i], rtol=0, atol=1e-4)
         np.testing.assert_allclose(found.translation, entries[f"{version}_translation"][i], rtol=1e-5, atol=1e-4)

@@ -1,17 +1,17 @@
 """Boxes by ridge regression on maps that tell where the target's corners are, and in the whole tracker."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
 from torch import Tensor
 
-from pytracking.parameter.dimp._base import dimp_lite_untrained
 from pytracking.parameter.dimp.dimp_lite_untrained_ridge import parameters
 from pytracking.tracker.dimp.dimp import DiMP
 from pytracking.tracker.dimp.params import DiMPParams
 from pytracking.tracker.dimp.ridge_boxes import RidgeBoxes, box_features
 from tests.pytracking.tracker.dimp.test_dimp import SMALL, frame
-from tests.pytracking.tracker.dimp.test_requests import alone, start, together
 
 CROP = (144, 144)
 RIDGE = parameters().replace(**SMALL)
@@ -41,48 +41,36 @@ def fitted() -> RidgeBoxes:
 @pytest.mark.parametrize("shift", [(0, 0, 0, 0), (4, -3, 0, 0), (-3, -2, 5, 4), (1, 2, -4, -5)])
 def test_box_is_moved_onto_the_target(shift: tuple[float, ...]) -> None:
     target = torch.tensor([50.0, 49, 40, 50])
-    box = target + torch.tensor(shift)
-    ridge = fitted()
-    is_there, *moved = ridge(ridge.learnt, [square_map(target)], box[None].numpy(), np.zeros((1, 0, 4)))[0].tolist()
-    assert is_there
-    assert moved == pytest.approx(target.tolist(), abs=1.5)  # pixels; a cell has 8
+    box = (target + torch.tensor(shift)).double().numpy()
+    moved = fitted().moved({"layer2": square_map(target)}, box, CROP)
+    assert moved.tolist() == pytest.approx(target.tolist(), abs=1.5)  # pixels; a cell has 8
 
 
-@pytest.mark.parametrize("kind", ["numpy", "tensor"])
-def test_targets_together_move_as_their_features_say(kind: str) -> None:
-    """Against the features of every box and its own regressor; two layers of other strides, and maps not square."""
+def test_a_box_moves_as_its_features_say() -> None:
+    """Against the features of the box and the regressor; two layers of other strides, and maps not square."""
     torch.manual_seed(0)
-    crop_sz, targets = (144, 160), torch.tensor([[52.0, 47, 40, 50], [80, 60, 36, 45]])
-    shapes = {"layer2": (3, 18, 20), "layer3": (5, 9, 10)}
+    crop_sz, target = (144, 160), torch.tensor([[52.0, 47, 40, 50]])
     params = DiMPParams(ridge_cells={"layer3": 3, "layer2": 5}, ridge_alpha=1.0)
-    layers = [{name: torch.randn(1, *shape) for name, shape in shapes.items()} for _ in targets]
-    ridges = [
-        RidgeBoxes.fit(own, target[None], crop_sz, params, torch.Generator().manual_seed(1))
-        for own, target in zip(layers, targets, strict=True)
-    ]
-    boxes = (targets + torch.tensor([2.0, -3, 4, 1])).double()
-    expected = []
-    for ridge, own, box in zip(ridges, layers, boxes, strict=True):
-        assert ridge is not None
-        features = box_features(own, box[None], torch.zeros(1).long(), crop_sz, ridge.cells, ridge.context)
-        expected.append(ridge.regressor.moved(ridge.regressor.motion(features), box[None]))
-        assert not torch.equal(expected[-1], box[None])
-    first = ridges[0]
-    assert first is not None
-    learnt = [torch.cat(tensors) for tensors in zip(*(ridge.learnt for ridge in ridges if ridge), strict=True)]
-    joined = [torch.cat([own[name] for own in layers]) for name in params.ridge_cells]
-    found = first.moved(learnt, joined, boxes if kind == "tensor" else boxes.numpy())
+    layers = {"layer2": torch.randn(1, 3, 18, 20), "layer3": torch.randn(1, 5, 9, 10)}
+    ridge = RidgeBoxes.fit(layers, target, crop_sz, params, torch.Generator().manual_seed(1))
+    assert ridge is not None
+    box = (target + torch.tensor([2.0, -3, 4, 1])).double()
+    features = box_features(layers, box, torch.zeros(1).long(), crop_sz, params.ridge_cells, params.ridge_context)
+    expected = ridge.regressor.moved(ridge.regressor.motion(features), box)[0]
+    assert not torch.equal(expected, box[0])
     # Sums of some hundred products in float32 in another order, times coefficients of a few pixels.
-    torch.testing.assert_close(torch.as_tensor(found), torch.cat(expected), rtol=0, atol=1e-4)
+    torch.testing.assert_close(
+        torch.from_numpy(ridge.moved(layers, box[0].numpy(), crop_sz)), expected, rtol=0, atol=1e-4
+    )
 
 
-@pytest.mark.parametrize("growth", [1.0, 1e4, torch.nan])
+@pytest.mark.parametrize("growth", [1.0, 1e4, np.nan])
 def test_boxes_that_grow_too_much_stay(growth: float) -> None:
-    ridge, box = fitted(), torch.tensor([[50.0, 49, 40, 50]]).double()
-    *factors, intercept = ridge.learnt
-    learnt = [*(torch.zeros_like(each) for each in factors), intercept + torch.tensor([0.0, 0, growth, growth])]
-    for values in (box, box.numpy()):
-        assert torch.equal(torch.as_tensor(ridge.moved(learnt, [square_map(box[0].float())], values)), box)
+    ridge, box = fitted(), np.array([50.0, 49, 40, 50])
+    intercept = ridge.intercept + np.array([0.0, 0, growth, growth])
+    still = replace(ridge, factors=[np.zeros_like(each) for each in ridge.factors], intercept=intercept)
+    layer = square_map(torch.from_numpy(box).float())
+    assert still.moved({"layer2": layer}, box, CROP).tolist() == box.tolist()
 
 
 def test_features_do_not_depend_on_the_crop_that_shows_the_target() -> None:
@@ -114,14 +102,6 @@ def test_size_is_not_taken_over_where_the_score_is_not_trusted() -> None:
     for t in range(1, 6):
         box = tracker.track(frame(120 - t / 2, 90 - t / 2, 40 + t))["target_bbox"]
     assert box[2:] == pytest.approx([40, 40], abs=1e-3)
-
-
-def test_runs_together_have_the_boxes_of_runs_alone() -> None:
-    params = [RIDGE, dimp_lite_untrained().replace(**SMALL), RIDGE]  # backbone layers that differ between the runs
-    singles = [alone(tracker, 4) for tracker in start(params)]
-    for single, batch in zip(singles, together(start(params), 4), strict=True):
-        boxes = [torch.tensor([output["target_bbox"] for output in outputs]) for outputs in (batch, single)]
-        torch.testing.assert_close(boxes[0], boxes[1], rtol=0, atol=0.01)  # pixels; rounding of float32 features
 
 
 def test_choice_of_the_box_estimator() -> None:

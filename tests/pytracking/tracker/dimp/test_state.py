@@ -3,7 +3,6 @@ import math
 import numpy as np
 import pytest
 
-from pytracking.tracker.dimp.params import DiMPParams
 from pytracking.tracker.dimp.state import TargetState, box_from_crop, box_in_crop
 
 IMAGE, CROP = (240, 320), (288, 288)
@@ -36,23 +35,22 @@ def test_box_outside_of_the_image_is_an_error(box: list[float]) -> None:
 
 def test_part_of_the_target_stays_inside_the_image() -> None:
     target = state([100, 100, 40, 20])
-    target.move(np.array([-500.0, 5000.0]), DiMPParams())
-    assert target.pos.tolist() == [-0.3 * 20, 320 + 0.3 * 40]
+    assert target.inside_image(np.array([-500.0, 5000.0]), 0.2).tolist() == [-0.3 * 20, 320 + 0.3 * 40]
 
 
 def test_scale_is_bounded_by_image_and_smallest_target() -> None:
     target = state([100, 100, 40, 20])
-    target.move(target.pos, DiMPParams(), scale=1e9)
+    target.take_scale(1e9)
     assert target.size.tolist() == pytest.approx([160, 320])
-    target.move(target.pos, DiMPParams(), scale=1e-9)
+    target.take_scale(1e-9)
     assert target.size.tolist() == pytest.approx([10, 20])
 
 
 def test_targets_below_the_bound_may_grow_but_are_not_blown_up() -> None:
     target = state([100, 100, 4, 2])
-    target.move(target.pos, DiMPParams(), scale=target.scale * 0.97)
+    target.take_scale(target.scale * 0.97)
     assert target.size.tolist() == pytest.approx([2, 4])
-    target.move(target.pos, DiMPParams(), scale=target.scale * 1.03)
+    target.take_scale(target.scale * 1.03)
     assert target.size.tolist() == pytest.approx([2.06, 4.12])
 
 

@@ -1,1 +1,0 @@
-"""Parameter files of the dummy tracker."""
