@@ -15,14 +15,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ltr.admin.errors import exit_status
+from ltr.admin.interruption import SIGNAL_BASE
 
 if TYPE_CHECKING:
     from ltr.trainers.folder import TrainingFolder
     from ltr.trainers.options import TrainingOptions
     from ltr.trainers.processes import Processes
     from ltr.trainers.settings_files import SettingsModule
-
-SIGNAL_BASE = 128  # exit status of a program that a signal ended, as shells give it
 
 
 def run_training(
@@ -31,7 +30,7 @@ def run_training(
     """Train, or continue where an earlier process stopped; checkpoints are in the workspace.
 
     `overrides` are `name=value` texts. With `restart`, an earlier training is set aside. Returns the exit status: 0,
-    1 when the training cannot go on (see the message), 130 or 143 when a signal stopped it after saving.
+    1 when the training cannot go on (see the message), 129, 130 or 143 when a signal stopped it after saving.
     Raises InputError for unknown settings and options, and where an earlier training had other options.
     """
     from ltr.trainers.options import parse_overrides

@@ -12,7 +12,6 @@ from __future__ import annotations
 import argparse
 import ast
 import importlib
-import signal
 import sys
 from collections.abc import Sequence as SequenceOf
 from pathlib import Path
@@ -223,7 +222,7 @@ def _command(args: argparse.Namespace) -> int:
 
 
 def main(arguments: SequenceOf[str] | None = None) -> int:
-    """Command line; returns the exit status: 0 all have results, 1 some failed, 2 wrong input, 130 interrupted."""
+    """Command line; returns the exit status: 0 all have results, 1 some failed, 2 wrong input, 128 + n by a signal."""
     parser = _parser()
     args = parser.parse_args(arguments)
     if args.list:
@@ -235,5 +234,4 @@ def main(arguments: SequenceOf[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
-    signal.signal(signal.SIGTERM, signal.default_int_handler)  # a batch system's end of time is like Ctrl-C
     sys.exit(main())

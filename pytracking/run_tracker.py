@@ -129,7 +129,7 @@ SWITCHES = ("device", "seed", "overwrite", "results_path", "save_video", "save_d
 
 
 def main(arguments: SequenceOf[str] | None = None) -> int:
-    """Command line; returns the exit status: 0 all have results, 1 some failed, 2 wrong input, 130 interrupted."""
+    """Command line; returns the exit status: 0 all have results, 1 some failed, 2 wrong input, 128 + n by a signal."""
     parser = _parser()
     args = parser.parse_args(arguments)
     if args.list:

@@ -234,7 +234,7 @@ COMMANDS = {"trackers_ini": _ini_parser, "experiment": _experiment_parser, "anal
 
 
 def main(arguments: SequenceOf[str] | None = None) -> int:
-    """Command line; returns the exit status: 0 all well, 1 some sequences failed, 2 wrong input, 130 interrupted."""
+    """Command line; returns the exit status: 0 all well, 1 some sequences failed, 2 wrong input, 128 + n signal."""
     given = list(sys.argv[1:] if arguments is None else arguments)
     parser = COMMANDS[given.pop(0)]() if given and given[0] in COMMANDS else _server_parser()
     args = parser.parse_args(given)

@@ -1,8 +1,11 @@
 """Errors that a user can mend: the command line prints their message without a traceback."""
 
 import difflib
+import signal
 import sys
 from collections.abc import Callable, Iterable
+
+from ltr.admin.interruption import SIGNAL_BASE, interrupting
 
 
 class InputError(ValueError):
@@ -25,11 +28,17 @@ def unknown_name(kind: str, name: str, known: Iterable[str]) -> InputError:
 
 
 def exit_status(command: Callable[[], int]) -> int:
-    """Exit status of a command line program: what `command` returns, 2 after wrong input, 130 when interrupted."""
-    try:
-        return command()
-    except (InputError, FileNotFoundError) as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
-    except KeyboardInterrupt:
-        return 130
+    """Exit status of a command line program: what `command` returns, 2 after wrong input.
+
+    Ctrl-C, SIGTERM and SIGHUP raise KeyboardInterrupt in `command`. The status is then 130 where that was not caught;
+    after SIGTERM and SIGHUP it is 143 and 129 even where it was.
+    """
+    with interrupting() as ending:
+        try:
+            status = command()
+        except (InputError, FileNotFoundError) as error:
+            print(f"error: {error}", file=sys.stderr)
+            status = 2
+        except KeyboardInterrupt:
+            status = SIGNAL_BASE + signal.SIGINT
+    return status if ending.signal in (None, signal.SIGINT) else SIGNAL_BASE + ending.signal

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import signal
 import sys
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -13,6 +12,7 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Sampler
 
 from ltr.admin.errors import InputError
+from ltr.admin.interruption import leave_to_parent
 from ltr.trainers.processes import Processes
 from ltr.trainers.randomness import SeededDataset, Stream, derive_seed
 
@@ -115,8 +115,6 @@ def to_device(batch: Any, device: torch.device) -> Any:
 
 def prepare_worker(_worker: int) -> None:
     """Called in each worker process."""
-    # Ctrl-C and SIGTERM reach the whole group of processes; the trainer still needs its workers to end the iteration.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    leave_to_parent()  # the trainer still needs its workers to end the iteration
     if "cv2" in sys.modules:
         sys.modules["cv2"].setNumThreads(0)  # the workers share the cores already

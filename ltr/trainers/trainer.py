@@ -5,9 +5,8 @@ from __future__ import annotations
 import contextlib
 import signal
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import asdict
-from types import FrameType
 from typing import Any
 
 import torch
@@ -15,6 +14,7 @@ from torch import Tensor
 from torch.utils.data import Dataset
 
 from ltr.admin.errors import InputError
+from ltr.admin.interruption import Ending, noting
 from ltr.trainers.averages import Averages, StepSummary, summarize
 from ltr.trainers.batches import BatchLoader
 from ltr.trainers.folder import TrainingFolder
@@ -30,32 +30,6 @@ VALIDATION_EPOCH = 0  # the samples of every validation are those of this epoch
 
 class TrainingError(RuntimeError):
     """The training cannot go on: a loss that is not finite, too many samples that cannot be read."""
-
-
-class StopRequest:
-    """Whether SIGINT or SIGTERM came; a second one does what the signal does otherwise."""
-
-    def __init__(self) -> None:
-        self.signal: signal.Signals | None = None
-
-    @contextlib.contextmanager
-    def listening(self) -> Iterator[StopRequest]:
-        """Within, the first signal is only noted."""
-        numbers = (signal.SIGINT, signal.SIGTERM)
-        before = {number: signal.getsignal(number) for number in numbers}
-
-        def note(number: int, _frame: FrameType | None) -> None:
-            self.signal = signal.Signals(number)
-            for each in numbers:
-                signal.signal(each, before[each])
-
-        for number in numbers:
-            signal.signal(number, note)
-        try:
-            yield self
-        finally:
-            for number in numbers:
-                signal.signal(number, before[number])
 
 
 class Trainer:
@@ -83,7 +57,7 @@ class Trainer:
         self.epoch, self.iteration = 1, 0  # the epoch under way, and how many of its iterations are done
         self.averages = Averages()
         self.history: list[dict[str, Any]] = []
-        self.stop = StopRequest()
+        self.stop = Ending()  # the signal that came, noted while `run` is under way
         self.clock, self.val_clock = Clock(), Clock()
 
     def run(self, progress: Progress) -> signal.Signals | None:
@@ -96,7 +70,7 @@ class Trainer:
         if curves.note:
             progress.say(curves.note)
         torch.backends.cudnn.benchmark = self.options.cudnn_benchmark
-        with self.stop.listening(), contextlib.closing(curves):
+        with noting(self.stop), contextlib.closing(curves):
             while self.epoch <= self.options.epochs:
                 if not (self._train(progress) and self._finish_epoch(progress, curves)):
                     self._save_state()

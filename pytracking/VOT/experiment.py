@@ -23,6 +23,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ltr.admin.claims import ClaimedError, claim
+from ltr.admin.interruption import completing
 from pytracking.evaluation.data import Sequence
 from pytracking.evaluation.results import ResultStore
 from pytracking.evaluation.tracker import Tracker, clock, network_files
@@ -178,7 +179,8 @@ def _run_sequence(tracker: Tracker, sequence: Sequence, experiment: Experiment, 
         running.seed(seed)
         target = TrackerTarget(running, sequence.frames)
         trajectory = supervise(target, prepared.truth, prepared.size, experiment)
-        _write(path, trajectory)
+        with completing():
+            _write(path, trajectory)
         summary.done += 1
         failures = sum(row == [2.0] for row in trajectory.rows)
         print(f"{tracker.display_name} {experiment.name} {path.stem}: {failures} failures", file=sys.stderr)

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import numpy as np
 
+from ltr.admin.interruption import leave_to_parent
 from pytracking.analysis.conventions import Rules, rules_of
 from pytracking.analysis.metrics import ERROR_THRESHOLDS, NORM_ERROR_THRESHOLDS, THRESHOLDS, counted_frames, score_boxes
 from pytracking.analysis.result_files import ResultFile, parse_column, read_info
@@ -148,6 +149,7 @@ _scorer: _RunScorer
 
 def _set_scorer(scorer: _RunScorer) -> None:
     global _scorer  # noqa: PLW0603 - what a worker process scores with
+    leave_to_parent()
     _scorer = scorer
 
 

@@ -12,6 +12,7 @@ from functools import cached_property
 from typing import Any, Literal
 
 from ltr.admin.claims import ClaimedError
+from ltr.admin.interruption import completing
 from pytracking.evaluation.data import Sequence
 from pytracking.evaluation.results import ResultStore
 from pytracking.evaluation.tracker import OnFrame, Output, Tracker
@@ -119,7 +120,8 @@ def run_job(job: Job, on_frame: OnFrame | None = None) -> Outcome:
             if known is not None:
                 return known
             finished = track(job, on_frame)
-            job.store.write(job.sequence, finished.files)
+            with completing():
+                job.store.write(job.sequence, finished.files)
             return finished.outcome
     except ClaimedError as holder:
         return job.outcome("claimed", message=str(holder))
@@ -145,7 +147,8 @@ def saved(job: Job, end: Finished | Outcome) -> Outcome:
         return end
     assert job.store is not None
     try:
-        job.store.write(job.sequence, end.files)
+        with completing():
+            job.store.write(job.sequence, end.files)
     except InputError as error:
         return failure(job, error)
     return end.outcome

@@ -11,7 +11,6 @@ import contextlib
 import multiprocessing
 import os
 import signal
-import threading
 import time
 from collections.abc import Iterator
 from collections.abc import Sequence as SequenceOf
@@ -19,6 +18,7 @@ from dataclasses import dataclass, field
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
 
+from ltr.admin.interruption import held_for_workers, leave_to_parent
 from pytracking.evaluation.engines.dispatcher import Attempt, Dispatcher
 from pytracking.evaluation.jobs import Outcome, Stopped, failure, named, pack, run_packed
 from pytracking.utils.errors import InputError
@@ -126,7 +126,7 @@ class LocalEngine:
         here, there = context.Pipe()
         gpu = self.gpus[slot % len(self.gpus)] if self.gpus else None
         process = context.Process(target=_work, args=(there, gpu, self.torch_threads), daemon=True)
-        with _interrupt_ignored(), _environment(dict.fromkeys(THREAD_VARIABLES, str(self.torch_threads))):
+        with held_for_workers(), _environment(dict.fromkeys(THREAD_VARIABLES, str(self.torch_threads))):
             process.start()
         there.close()
         return _Worker(slot, process, here)
@@ -181,26 +181,10 @@ def _stop(dispatcher: Dispatcher, workers: list[_Worker]) -> None:
             worker.process.join(2.0 if worker.is_ready and worker.attempt is None else 0)
     finally:  # also where the user interrupts the waiting
         for worker in workers:
-            worker.process.terminate()  # no effect where it has ended
+            worker.process.kill()  # no effect where it has ended
             worker.connection.close()
         for worker in workers:
-            worker.process.join(5)
-            if worker.process.is_alive():
-                worker.process.kill()
-                worker.process.join()
-
-
-@contextlib.contextmanager
-def _interrupt_ignored() -> Iterator[None]:
-    """Processes that are started inherit it: the one that started them decides what Ctrl-C means."""
-    if threading.current_thread() is not threading.main_thread():  # only the main thread may set signal handlers
-        yield
-        return
-    handler = signal.signal(signal.SIGINT, signal.SIG_IGN)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGINT, handler)
+            worker.process.join()
 
 
 @contextlib.contextmanager
@@ -229,6 +213,7 @@ def limit_threads(count: int) -> None:
 
 def _work(connection: Connection, gpu: int | None, torch_threads: int) -> None:
     """A worker process."""
+    leave_to_parent()
     limit_threads(torch_threads)
     if gpu is not None:
         import torch

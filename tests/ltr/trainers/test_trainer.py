@@ -74,7 +74,7 @@ def test_killed_from_outside_with_workers(tmp_path, undisturbed):
     assert runs.networks_of(tmp_path).keys() == undisturbed[0].keys()
 
 
-@pytest.mark.parametrize("name", ["SIGINT", "SIGTERM"])
+@pytest.mark.parametrize("name", ["SIGINT", "SIGTERM", "SIGHUP"])
 def test_asked_to_stop(tmp_path, undisturbed, name):
     assert runs.train(tmp_path, event=("signal_before_step", name, 7)) == 128 + signal.Signals[name]
     assert f"stopped by {name}; the state is saved" in (tmp_path / "log0.txt").read_text()

@@ -274,8 +274,9 @@ def test_tracker_without_scores_and_with_nan(tmp_path, sequences):
     assert names == ["a.txt", "a_info.json", "a_time.txt", "run.json"]
 
 
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP], ids=lambda number: number.name)
 @pytest.mark.parametrize("threads", [0, 1])
-def test_interrupt_keeps_what_is_finished(tmp_path, threads):
+def test_interrupt_keeps_what_is_finished(tmp_path, threads, number):
     command = [sys.executable, "-m", "tests.pytracking.dummy.interruptible", str(tmp_path), str(threads)]
     process = subprocess.Popen(
         command, cwd=ROOT, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
@@ -286,9 +287,9 @@ def test_interrupt_keeps_what_is_finished(tmp_path, threads):
     while not result_file(folder, "s0").exists() and time.monotonic() < deadline and process.poll() is None:
         time.sleep(0.05)
     time.sleep(0.2)  # into the middle of a long sequence
-    os.killpg(process.pid, signal.SIGINT)  # as a terminal does: every process of the group gets it
+    os.killpg(process.pid, number)  # as a terminal or a batch system does: every process of the group gets it
     out, err = process.communicate(timeout=30)
-    assert process.returncode == 130, out + err
+    assert process.returncode == 128 + number, out + err
     assert "interrupted: 1 done, 0 skipped, 0 failed, 3 not run" in err
     assert "the same command runs the rest" in err
     assert "Traceback" not in err

@@ -1,7 +1,6 @@
 import io
 import os
 import re
-import signal
 import subprocess
 import sys
 import time
@@ -12,7 +11,7 @@ import pytest
 from rich.console import Console
 
 from pytracking.evaluation.data import Sequence
-from pytracking.evaluation.engines.local import LocalEngine, _interrupt_ignored
+from pytracking.evaluation.engines.local import LocalEngine
 from pytracking.evaluation.engines.serial import SerialEngine
 from pytracking.evaluation.planning import Part
 from pytracking.evaluation.running import run_parts
@@ -191,10 +190,3 @@ class _Context:
         import multiprocessing
 
         return multiprocessing.Pipe()
-
-
-def test_interrupt_signal_is_left_alone():
-    handler = signal.getsignal(signal.SIGINT)
-    with _interrupt_ignored():
-        assert signal.getsignal(signal.SIGINT) is signal.SIG_IGN
-    assert signal.getsignal(signal.SIGINT) is handler
