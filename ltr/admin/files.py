@@ -1,10 +1,14 @@
 """Writing files so that a reader sees the old content or the new one, never a part; reading records."""
 
+import itertools
 import json
 import os
 import uuid
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
+
+from ltr.admin.errors import InputError
 
 
 def write_atomic(path: Path, text: str) -> None:
@@ -32,9 +36,35 @@ def create_atomic(path: Path, text: str) -> bool:
     return True
 
 
-def temporary_beside(path: Path) -> Path:
-    """Hidden name in the folder of `path`, with its suffix, used by no other process."""
-    return path.with_name(f".{path.stem}.{uuid.uuid4().hex[:12]}.tmp{path.suffix}")
+def temporary_beside(path: Path, token: str | None = None) -> Path:
+    """Hidden name in the folder of `path`, with its suffix; used by no other process that has another `new_token`."""
+    return path.with_name(f".{path.stem}.{token or new_token()}.tmp{path.suffix}")
+
+
+def new_token() -> str:
+    """Tells the hidden files of one writer from those of all others: twelve hexadecimal digits."""
+    return uuid.uuid4().hex[:12]
+
+
+def free_path(path: Path) -> Path:
+    """The path itself where there is nothing, else the first of `<stem>-2`, `<stem>-3`, ... where there is nothing."""
+    names = (path.with_name(f"{path.stem}-{number}{path.suffix}") for number in itertools.count(2))
+    return next(candidate for candidate in itertools.chain([path], names) if not candidate.exists())
+
+
+def check_output(path: Path, sources: Iterable[Path]) -> None:
+    """Refuse to write a file over what is read: by its path, through links, or in another case of letters.
+
+    Raises InputError for one of `sources`, and for a folder.
+    """
+    if path.is_dir():
+        raise InputError(f"{path} is a folder; give the name of a file to write")
+    resolved = str(path.resolve()).casefold()
+    for source in sources:
+        if str(source.resolve()).casefold() == resolved or (
+            path.exists() and source.exists() and source.samefile(path)
+        ):
+            raise InputError(f"writing {path} would replace {source}, which is read; give the name of another file")
 
 
 def read_record(path: Path) -> dict[str, Any]:

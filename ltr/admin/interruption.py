@@ -91,19 +91,27 @@ def leave_to_parent() -> None:
 
 
 @contextlib.contextmanager
-def _handled_by(handler: Callable[[int, FrameType | None], None]) -> Iterator[None]:
+def kept_handlers() -> Iterator[None]:
+    """Handlers of these signals that a library sets within are taken back."""
     if threading.current_thread() is not threading.main_thread():  # only the main thread may set and runs handlers
         yield
         return
-    found = {number: signal.getsignal(number) for number in ENDING}
-    before = {number: handled for number, handled in found.items() if handled not in (signal.SIG_IGN, None)}
-    for number in before:
-        signal.signal(number, handler)
+    before = {number: signal.getsignal(number) for number in ENDING}
     try:
         yield
     finally:
-        for number, handled in before.items():
-            signal.signal(number, handled)
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+@contextlib.contextmanager
+def _handled_by(handler: Callable[[int, FrameType | None], None]) -> Iterator[None]:
+    with kept_handlers():
+        if threading.current_thread() is threading.main_thread():
+            for number in ENDING:
+                if signal.getsignal(number) is not signal.SIG_IGN:
+                    signal.signal(number, handler)
+        yield
 
 
 def _leave_lost_terminal() -> None:

@@ -120,7 +120,7 @@ def playback_results(
     output: str | Path | None = None,
     fps: float = 30.0,
 ) -> None:
-    """Show the stored boxes of trackers over a sequence, ground truth white; with `output`, write an MP4 file instead.
+    """Show the stored boxes of trackers over a sequence, ground truth white; with `output`, write a video instead.
 
     Raises InputError for a missing result, and where there is no display and no `output`.
     """
@@ -132,10 +132,10 @@ def playback_results(
 
 
 def write_video(overlay: Overlay, path: Path, fps: float = 30.0) -> None:
-    """Write all frames as an MP4 file. Raises OSError where it cannot be written."""
+    """Write all frames as a video. Raises InputError where it cannot be written."""
     from pytracking.utils.video_writer import VideoWriter
 
-    with VideoWriter(path, fps) as video:
+    with VideoWriter(path, fps, overlay.sequence.frames) as video:
         for index in range(len(overlay)):
             video.write(overlay.draw(index))
 

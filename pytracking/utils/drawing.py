@@ -4,6 +4,8 @@ from collections.abc import Sequence as SequenceOf
 
 import numpy as np
 
+from pytracking.utils.types import Image
+
 Color = tuple[int, int, int]  # RGB
 TRACKED: Color = (255, 64, 32)
 GROUND_TRUTH: Color = (64, 220, 64)
@@ -32,3 +34,17 @@ def draw_text(image: np.ndarray, lines: SequenceOf[str], color: Color = (255, 25
         for dx, dy in ((-1, -1), (-1, 1), (1, -1), (1, 1), (-1, 0), (1, 0), (0, -1), (0, 1), (0, 0)):
             shade = color if dx == dy == 0 else (0, 0, 0)
             cv2.putText(image, line, (x + dx, y + dy), cv2.FONT_HERSHEY_SIMPLEX, scale, shade, 1, cv2.LINE_AA)
+
+
+def fitted(image: Image, size: tuple[int, int], background: Color) -> Image:
+    """RGB image scaled to fit into `size` = width, height, in the middle of a background."""
+    import cv2
+
+    width, height = size
+    scale = min(width / image.shape[1], height / image.shape[0])
+    w, h = (max(1, min(limit, round(scale * extent))) for limit, extent in zip(size, image.shape[1::-1], strict=True))
+    method = cv2.INTER_AREA if scale < 1 else cv2.INTER_NEAREST
+    canvas = np.full((height, width, 3), background, np.uint8)
+    top, left = (height - h) // 2, (width - w) // 2
+    canvas[top : top + h, left : left + w] = cv2.resize(image, (w, h), interpolation=method)
+    return canvas

@@ -2,64 +2,211 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import contextlib
+import os
+import re
+import sys
+from collections.abc import Callable, Iterable, Iterator
 from collections.abc import Sequence as SequenceOf
+from fractions import Fraction
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 
-from pytracking.utils.drawing import GROUND_TRUTH, TRACKED, draw_box, draw_text
-from pytracking.utils.files import temporary_beside
+from ltr.admin.claims import ClaimedError, claim
+from pytracking.utils.drawing import GROUND_TRUTH, TRACKED, draw_box, draw_text, fitted
+from pytracking.utils.errors import InputError
+from pytracking.utils.files import check_output, free_path, temporary_beside
 from pytracking.utils.image import read_image
+from pytracking.utils.types import Image
 
 if TYPE_CHECKING:
     from pytracking.evaluation.data import Sequence
     from pytracking.evaluation.results import SequenceResult
 
+# Containers that stay readable when their writer is killed, with the options that put every frame into the file at
+# once. A hybrid MP4 is in fragments while it is written, and an ordinary MP4 when it is complete.
+_MP4 = {"movflags": "hybrid_fragmented+frag_every_frame", "flush_packets": "1"}
+_CONTAINERS: dict[str, tuple[str, dict[str, str]]] = {
+    ".mp4": ("mp4", _MP4),
+    ".m4v": ("mp4", _MP4),
+    ".mov": ("mov", _MP4),
+    ".mkv": ("matroska", {"cluster_time_limit": "1", "flush_packets": "1"}),
+}
+_ENCODER = {"preset": "veryfast", "crf": "18", "tune": "zerolatency"}  # no frame waits in the encoder
+_BT601, _LIMITED_RANGE = 6, 1  # what the conversion to YUV does; without these notes players guess by the size
+
 
 class VideoWriter:
-    """MP4 file (MPEG-4 Part 2) of RGB uint8 frames of one size, as a context manager; appears when it is complete.
+    """H.264 video of RGB uint8 frames, as a context manager; appears under its name when it is complete.
 
-    The encoder takes even sizes only: the last row or column of an odd size is there twice.
+    Every frame is in the hidden file at once: what a killed process leaves is completed by the next writer of the same
+    video, as `<name>.interrupted.mp4`. The first frame gives the size; others are fitted into it. The encoder takes
+    even sizes only: the last row or column of an odd size is there twice.
     """
 
-    def __init__(self, path: Path, fps: float = 30.0) -> None:
+    def __init__(
+        self,
+        path: Path,
+        fps: float = 30.0,
+        sources: Iterable[Path] = (),  # files that are read meanwhile
+        *,
+        keep_partial: bool = False,  # after an error, what was written until then is worth having
+    ) -> None:
+        """Raises InputError for a name that cannot be written: of no video, a folder, or one of the sources."""
+        if path.suffix.lower() not in _CONTAINERS:
+            raise InputError(f"expected the name of a video that ends in {', '.join(_CONTAINERS)}; found {path}")
+        check_output(path, sources)
         self.path = path
-        self.fps = fps
+        self.num_frames = 0
+        self._rate = Fraction(fps).limit_denominator(1001)
+        self._keep_partial = keep_partial
         self._temporary = temporary_beside(path)
-        self._writer: Any = None
-        self._size: tuple[int, int] | None = None
+        self._container: Any = None
+        self._stream: Any = None
+        self._claim = contextlib.ExitStack()
 
     def __enter__(self) -> Self:
-        self.path.parent.mkdir(parents=True, exist_ok=True)
+        self.open()
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
-        if self._writer is not None:
-            self._writer.release()
-        if kind is None and self._temporary.exists():
-            self._temporary.replace(self.path)
-        self._temporary.unlink(missing_ok=True)
+        if kind is None or self._keep_partial:
+            self.close()
+        else:
+            self.discard()
 
-    def write(self, image: np.ndarray) -> None:
-        """Add a frame (H, W, 3). Raises OSError where the video cannot be written, ValueError for another size."""
-        import cv2
+    def open(self) -> None:
+        """Make the folder, and complete what killed writers of this video left. Raises as `write`."""
+        with self._errors():
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            recover_videos(self.path)
+            self._claim.enter_context(claim(_claim_of(self._temporary)))
 
-        height, width = image.shape[:2]
-        if height % 2 or width % 2:
-            image = np.pad(image, ((0, height % 2), (0, width % 2), (0, 0)), mode="edge")
-            height, width = image.shape[:2]
-        if self._size not in (None, (width, height)):
-            raise ValueError(f"expected frames of {self._size} pixels in {self.path}, found {(width, height)}")
-        self._size = width, height
-        if self._writer is None:
-            codec = cv2.VideoWriter.fourcc(*"mp4v")
-            self._writer = cv2.VideoWriter(str(self._temporary), codec, self.fps, (width, height))
-            if not self._writer.isOpened():
-                raise OSError(f"cannot write video {self.path}: OpenCV finds no MPEG-4 encoder, or the folder is full")
-        self._writer.write(cv2.cvtColor(image, cv2.COLOR_RGB2BGR))
+    def write(self, image: Image) -> None:
+        """Add a frame (H, W, 3). Raises InputError where the video cannot be written."""
+        import av
+
+        with self._errors():
+            if self._container is None:
+                self._start(*image.shape[:2])
+            height, width = self._shape
+            if image.shape[:2] != self._shape:
+                image = fitted(image, (width, height), background=(0, 0, 0))
+            if height % 2 or width % 2:
+                image = np.pad(image, ((0, height % 2), (0, width % 2), (0, 0)), mode="edge")
+            frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(image), format="rgb24")
+            self._container.mux(self._stream.encode(frame))
+            self.num_frames += 1
+
+    def close(self, path: Path | None = None) -> None:
+        """Complete the video, under the name `path` where one is given. Raises as `write`."""
+        try:
+            with self._errors():
+                if self._container is not None:
+                    self._container.mux(self._stream.encode())
+                    self._container.close()
+                    os.replace(self._temporary, path or self.path)
+        finally:
+            self._container = None
+            self._claim.close()
+
+    def discard(self) -> None:
+        """Leave nothing."""
+        try:
+            if self._container is not None:
+                with contextlib.suppress(OSError):  # the error that led here is the one to report
+                    self._container.close()
+            self._temporary.unlink(missing_ok=True)
+        finally:
+            self._container = None
+            self._claim.close()
+
+    def _start(self, height: int, width: int) -> None:
+        import av
+
+        if "libx264" not in av.codecs_available:
+            raise InputError("PyAV has no H.264 encoder here: pip install --force-reinstall av")
+        self._shape = height, width
+        kind, options = _CONTAINERS[self.path.suffix.lower()]
+        self._container = av.open(str(self._temporary), "w", format=kind, options=options)
+        self._stream = self._container.add_stream("libx264", rate=self._rate, options=_ENCODER)
+        self._stream.width, self._stream.height = width + width % 2, height + height % 2
+        self._stream.pix_fmt = "yuv420p"
+        self._stream.codec_context.colorspace = _BT601
+        self._stream.codec_context.color_range = _LIMITED_RANGE
+
+    @contextlib.contextmanager
+    def _errors(self) -> Iterator[None]:
+        try:
+            yield
+        except OSError as error:
+            reason = error.strerror or error
+            raise InputError(
+                f"cannot write video {self.path}: {reason}\n  free space or rights there, or name another file"
+            ) from error
+
+
+def recover_videos(path: Path) -> None:
+    """Complete what killed writers of the video `path` left, and say so. Raises OSError where there is no room."""
+    pattern = re.compile(rf"\.{re.escape(path.stem)}\.[0-9a-f]{{12}}\.tmp{re.escape(path.suffix)}")
+    for name in sorted(filter(pattern.fullmatch, os.listdir(path.parent))):
+        leftover = path.with_name(name)
+        with contextlib.suppress(ClaimedError), claim(_claim_of(leftover)):  # else it is being written
+            target = free_path(path.with_name(f"{path.stem}.interrupted{path.suffix}"))
+            if count := recover_video(leftover, target):
+                print(f"completed what a killed run left: {target} ({count} frames)", file=sys.stderr)
+
+
+def recover_video(leftover: Path, target: Path) -> int:
+    """Make an ordinary video of one whose writer was killed, and remove that; returns its frames, maybe none.
+
+    Raises OSError where it cannot be written.
+    """
+    import av
+
+    count = 0
+    part = leftover.with_name(f"{leftover.name}.part")
+    with contextlib.ExitStack() as stack:
+        try:
+            source = stack.enter_context(av.open(str(leftover)))
+        except (av.error.InvalidDataError, av.error.EOFError):  # killed before the first frame
+            pass
+        else:
+            made = stack.enter_context(av.open(str(part), "w", format=_CONTAINERS[target.suffix.lower()][0]))
+            count = _copy_packets(source, made)
+    if count:
+        os.replace(part, target)
+    part.unlink(missing_ok=True)
+    leftover.unlink()
+    return count
+
+
+def _copy_packets(source: Any, made: Any) -> int:
+    """Copy the encoded frames of a video, up to one that is incomplete."""
+    import av
+
+    count = 0
+    template = source.streams.video[0]
+    stream = made.add_stream_from_template(template)
+    packets = source.demux(template)
+    while True:
+        try:
+            packet = next(packets)
+        except (av.error.InvalidDataError, StopIteration):
+            return count
+        if packet.size:  # the last one is empty
+            packet.dts = packet.pts  # no frame is encoded after one that is shown later; Matroska leaves dts out
+            packet.stream = stream
+            made.mux(packet)
+            count += 1
+
+
+def _claim_of(temporary: Path) -> Path:
+    """Says that the writer of a hidden file lives."""
+    return temporary.with_suffix(".claim")
 
 
 def write_result_video(
@@ -70,8 +217,9 @@ def write_result_video(
     on_frame: Callable[[int, int], None] | None = None,
 ) -> None:
     """Video of a sequence with the tracked box (red), the ground truth (green), frame number, flag and score."""
-    with VideoWriter(path, fps) as video:
-        for index, frame in enumerate(sequence.frames[: len(result.boxes)]):
+    frames = sequence.frames[: len(result.boxes)]
+    with VideoWriter(path, fps, frames) as video:
+        for index, frame in enumerate(frames):
             image = read_image(frame)
             if index < len(sequence.ground_truth_rect):
                 draw_box(image, sequence.ground_truth_rect[index], GROUND_TRUTH)

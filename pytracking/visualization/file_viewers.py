@@ -25,12 +25,10 @@ class TrackingVideo:
 
     def __init__(self, path: Path, fps: float) -> None:
         self._writer = VideoWriter(path, fps)
-        self._is_open = False
 
     def open(self, panels: SequenceOf[Panel]) -> None:
         """Begin the file."""
-        self._writer.__enter__()
-        self._is_open = True
+        self._writer.open()
 
     def wants(self, panel: str) -> bool:
         """The frame alone."""
@@ -47,9 +45,7 @@ class TrackingVideo:
 
     def close(self) -> None:
         """Complete the file."""
-        if self._is_open:
-            self._writer.__exit__(None, None, None)
-        self._is_open = False
+        self._writer.close()
 
 
 class PanelFiles:
@@ -65,7 +61,7 @@ class PanelFiles:
     def open(self, panels: SequenceOf[Panel]) -> None:
         """Begin the files."""
         self._names = [panel.name for panel in panels]
-        self._writer.__enter__()
+        self._writer.open()
 
     def wants(self, panel: str) -> bool:
         """Everything."""
@@ -83,12 +79,12 @@ class PanelFiles:
 
     def close(self) -> None:
         """Complete the files."""
-        if not self._names:
-            return
-        self._writer.__exit__(None, None, None)
-        columns = [np.vstack(tiles) for tiles in self._samples.chosen()]
-        if columns:
-            write_png(self._strip, np.hstack(columns))
+        try:
+            self._writer.close()
+        finally:  # the one may fail, and the other be written
+            columns = [np.vstack(tiles) for tiles in self._samples.chosen()]
+            if columns:
+                write_png(self._strip, np.hstack(columns))
 
 
 class EvenSamples:

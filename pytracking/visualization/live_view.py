@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections import deque
 from collections.abc import Mapping
 from collections.abc import Sequence as SequenceOf
@@ -65,9 +66,10 @@ class LiveView:
             viewer.wait()
 
     def close(self) -> None:
-        """Complete what viewers have open."""
-        for viewer in self._viewers:
-            viewer.close()
+        """Complete what viewers have open, each of them where another one fails."""
+        with contextlib.ExitStack() as closing:
+            for viewer in reversed(self._viewers):
+                closing.callback(viewer.close)
 
     def _own_panels(self) -> list[Panel]:
         return [

@@ -7,6 +7,7 @@ from functools import singledispatch
 
 import numpy as np
 
+from pytracking.utils.drawing import fitted
 from pytracking.utils.types import Array, Image
 from pytracking.visualization.panels import Bars, Content, Heatmap, Picture, Plot, Status, Text
 
@@ -37,20 +38,6 @@ def mosaic(tiles: SequenceOf[Image], columns: int) -> Image:
     return np.vstack([np.hstack(padded[start : start + columns]) for start in range(0, len(padded), columns)])
 
 
-def fitted(image: Image, size: tuple[int, int]) -> Image:
-    """Image scaled to fit into width and height, on blank paper."""
-    import cv2
-
-    width, height = size
-    scale = min(width / image.shape[1], height / image.shape[0])
-    w, h = (max(1, min(limit, round(scale * extent))) for limit, extent in zip(size, image.shape[1::-1], strict=True))
-    method = cv2.INTER_AREA if scale < 1 else cv2.INTER_NEAREST
-    canvas = np.full((height, width, 3), PAPER, np.uint8)
-    top, left = (height - h) // 2, (width - w) // 2
-    canvas[top : top + h, left : left + w] = cv2.resize(image, (w, h), interpolation=method)
-    return canvas
-
-
 def write(canvas: Image, text: str, position: tuple[int, int], color: tuple[int, int, int]) -> None:
     """Small text at the left end of its base line."""
     import cv2
@@ -66,7 +53,7 @@ def draw(content: Content, size: tuple[int, int]) -> Image:
 
 @draw.register
 def _(content: Picture, size: tuple[int, int]) -> Image:
-    return fitted(content.image, size)
+    return fitted(content.image, size, PAPER)
 
 
 @draw.register
@@ -77,7 +64,7 @@ def _(content: Heatmap, size: tuple[int, int]) -> Image:
     low, high = float(values.min()), float(values.max())
     levels = np.rint(255 * (values - low) / max(high - low, 1e-12)).astype(np.uint8)
     colored = cv2.cvtColor(cv2.applyColorMap(levels, cv2.COLORMAP_VIRIDIS), cv2.COLOR_BGR2RGB)
-    canvas = fitted(colored, (size[0], size[1] - LINE_HEIGHT - 3))
+    canvas = fitted(colored, (size[0], size[1] - LINE_HEIGHT - 3), PAPER)
     legend = np.full((LINE_HEIGHT + 3, size[0], 3), PAPER, np.uint8)
     write(legend, f"{low:.3g} to {high:.3g}", (6, 12), INK)
     return np.vstack((canvas, legend))

@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
+from ltr.admin.interruption import kept_handlers
 from pytracking.evaluation.engines.dispatcher import Attempt, Dispatcher
 from pytracking.evaluation.environment import PROJECT
 from pytracking.evaluation.jobs import Finished, Outcome, failure, held, named, pack, saved
@@ -86,7 +87,8 @@ class RayEngine:
             yield ray
             return
         try:
-            ray.init(address=self.address, log_to_driver=False, logging_level="ERROR")
+            with kept_handlers():  # Ray would end this process at SIGTERM before results are handed in
+                ray.init(address=self.address, log_to_driver=False, logging_level="ERROR")
         except ConnectionError as error:
             raise InputError(f"no Ray cluster answers at {self.address}: {error}") from error
         try:

@@ -2,11 +2,9 @@
 
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from pytracking.visualization.panels import Bars, Content, Heatmap, Picture, Plot, Status, Text
-from pytracking.visualization.rendering import LINES, PAPER, TILE, TITLE_HEIGHT, draw, fitted, mosaic, render
+from pytracking.visualization.rendering import LINES, PAPER, TILE, TITLE_HEIGHT, draw, mosaic, render
 
 
 def plot(values: list[list[float]], is_log: bool = False) -> Plot:
@@ -71,14 +69,6 @@ def test_mosaic_pads_the_last_row() -> None:
     assert image.shape == (8, 15, 3)
     assert image[4, 0, 0] == 40
     assert tuple(image[4, 5]) == PAPER
-
-
-@given(st.integers(1, 400), st.integers(1, 400))
-def test_fitted_keeps_the_whole_image(width: int, height: int) -> None:
-    image = fitted(np.zeros((height, width, 3), np.uint8), (100, 80))
-    assert image.shape == (80, 100, 3)
-    inside = (image != PAPER).any(axis=2)
-    assert inside.any(axis=0).all() or inside.any(axis=1).all()
 
 
 def test_unknown_content_is_named() -> None:
