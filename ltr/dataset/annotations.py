@@ -1,11 +1,14 @@
 """Text files of boxes, polygons and flags: one row per frame, whatever the separator and the line ends.
 
-This is where other forms become boxes (x, y, w, h) that count pixels from 0: functions named for the form.
+A comma separates numbers (`10,20`, `10, 20`), or is the decimal sign of numbers that something else separates, as a
+spreadsheet writes them (`10,5;20,5`). This is where other forms become boxes (x, y, w, h) that count pixels from 0:
+functions named for the form.
 """
 
 import math
 import re
 from collections.abc import Collection, Iterable
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -14,8 +17,20 @@ from ltr.admin.errors import InputError
 from ltr.data.types import Array
 
 _SEPARATOR = re.compile(r"[ \t]*[,;][ \t]*|[ \t]+")
+_OTHER_SEPARATOR = re.compile(r"[ \t]*;[ \t]*|,?[ \t]+")  # where commas are decimal signs
+_MIXED_COMMAS = re.compile(r",(?=[^ \t]).*,(?=[ \t])|,(?=[ \t]).*,(?=[^ \t])")
+_WITH_COMMA = re.compile(r"[+-]?\d+(,\d+)?(e[+-]?\d+)?|nan", re.ASCII | re.IGNORECASE)
 # Python's float() also takes 1_000 and digits of other scripts, which no data set writes on purpose.
 _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?|[+-]?nan|[+-]?inf(inity)?", re.ASCII | re.IGNORECASE)
+
+Lines = list[tuple[int, str]]  # numbers and texts
+
+
+@dataclass(frozen=True)
+class _Layout:
+    columns: Collection[int]  # numbers of them that a row may have
+    absent: bool  # rows of NaN are accepted
+    is_table: bool  # all rows have as many columns
 
 
 def read_table(path: Path, columns: int | Collection[int], absent: bool = False) -> Array:
@@ -37,17 +52,16 @@ def read_table(path: Path, columns: int | Collection[int], absent: bool = False)
 
 def parse_table(path: Path, lines: Iterable[tuple[int, str]], columns: Collection[int], absent: bool = False) -> Array:
     """Numbered lines of a file as float64 (N, C). Raises as `read_table`, which see."""
-    rows: list[list[float]] = []
-    for number, line in lines:
-        row = _parse_row(path, number, line)
-        if len(row) not in columns or (rows and len(row) != len(rows[0])):
-            expected = " or ".join(str(n) for n in ([len(rows[0])] if rows else sorted(columns)))
-            raise InputError(f"{path}, line {number}: expected {expected} numbers, found {len(row)}: {line!r}")
-        rows.append(row)
-        _check_row(path, number, line, row, absent)
-    if not rows:
-        raise InputError(f"{path}: expected one row of numbers per frame, found an empty file")
-    return np.array(rows, dtype=np.float64)
+    return np.array(_parse_rows(path, list(lines), _Layout(columns, absent, is_table=True)), dtype=np.float64)
+
+
+def read_rows(path: Path, columns: Collection[int]) -> list[list[float]]:
+    """Rows of numbers that may differ in their number of columns, as in VOT's files; rows of NaN are accepted.
+
+    Raises as `read_table`, which see.
+    """
+    lines = list(enumerate(read_lines(path), start=1))
+    return _parse_rows(path, lines, _Layout(columns, absent=True, is_table=False))
 
 
 def read_boxes(path: Path, one_based: bool = False, absent: bool = False) -> Array:
@@ -56,12 +70,6 @@ def read_boxes(path: Path, one_based: bool = False, absent: bool = False) -> Arr
     if one_based:
         boxes[:, :2] -= 1
     return boxes
-
-
-def read_polygons(path: Path, absent: bool = False) -> Array:
-    """Rows of four corners `x1 y1 ... x4 y4`, or of boxes `x y w h`, as polygons (N, 8). Raises as `read_table`."""
-    table = read_table(path, columns=(4, 8), absent=absent)
-    return boxes_to_polygons(table) if table.shape[1] == 4 else table
 
 
 def polygons_to_boxes(polygons: Array) -> Array:
@@ -115,7 +123,7 @@ def read_lines(path: Path) -> list[str]:
 
 def _parse_regular(lines: list[str]) -> Array | None:
     """Table (N, C) by numpy's parser, twenty times as fast as row by row; None for whatever it does not take."""
-    if not lines:
+    if not lines or _MIXED_COMMAS.search(lines[0]):
         return None
     delimiter = next((character for character in ",;\t" if character in lines[0]), None)
     try:
@@ -125,11 +133,57 @@ def _parse_regular(lines: list[str]) -> Array | None:
     return table if len(table) == len(lines) else None  # it passes over empty lines
 
 
-def _parse_row(path: Path, number: int, line: str) -> list[float]:
-    cells = _SEPARATOR.split(line)
-    if not all(_NUMBER.fullmatch(cell) for cell in cells):
-        raise InputError(f"{path}, line {number}: expected numbers, found {line!r}")
-    return [float(cell) for cell in cells]
+def _parse_rows(path: Path, lines: Lines, layout: _Layout) -> list[list[float]]:
+    """Rows of numbers, with commas as separators or as decimal signs, whichever the whole file allows."""
+    if not lines:
+        raise InputError(f"{path}: expected one row of numbers per frame, found an empty file")
+    with_points = _decimal_commas(lines)
+    if with_points is None:
+        return _read(path, lines, lines, layout)
+    try:
+        rows = _read(path, lines, with_points, layout)
+    except InputError:
+        return _read(path, lines, lines, layout)
+    try:
+        other_rows = _read(path, lines, lines, layout)
+    except InputError:
+        return rows
+    index = next(index for index, row in enumerate(rows) if len(row) != len(other_rows[index]))
+    number, line = lines[index]
+    if ";" in line or "\t" in line:  # a spreadsheet's separators
+        return rows
+    raise InputError(
+        f"{path}, line {number}: cannot tell whether {line!r} is {rows[index]} (commas as decimal signs) or "
+        f"{other_rows[index]} (commas as separators); write points as decimal signs, or one kind of separator"
+    )
+
+
+def _decimal_commas(lines: Lines) -> Lines | None:
+    """The lines with points in place of decimal commas; None where commas cannot be decimal signs."""
+    rows = [_OTHER_SEPARATOR.split(line) for _, line in lines]
+    if not any("," in cell for row in rows for cell in row):
+        return None
+    if not all(len(row) > 1 and all(map(_WITH_COMMA.fullmatch, row)) for row in rows):
+        return None
+    return [(number, ";".join(row).replace(",", ".")) for (number, _), row in zip(lines, rows, strict=True)]
+
+
+def _read(path: Path, lines: Lines, texts: Lines, layout: _Layout) -> list[list[float]]:
+    """Rows of `texts`, which stand for the lines of the file that messages show."""
+    rows: list[list[float]] = []
+    for (number, line), (_, text) in zip(lines, texts, strict=True):
+        cells = _SEPARATOR.split(text)
+        if not all(map(_NUMBER.fullmatch, cells)):
+            raise InputError(f"{path}, line {number}: expected numbers, found {line!r}")
+        row = [float(cell) for cell in cells]
+        columns = {len(rows[0])} if layout.is_table and rows else layout.columns
+        if len(row) not in columns:
+            *others, last = (str(n) for n in sorted(columns))
+            expected = f"{', '.join(others)} or {last}" if others else last
+            raise InputError(f"{path}, line {number}: expected {expected} numbers, found {len(row)}: {line!r}")
+        _check_row(path, number, line, row, layout.absent)
+        rows.append(row)
+    return rows
 
 
 def _check_row(path: Path, number: int, line: str, row: list[float], absent: bool) -> None:

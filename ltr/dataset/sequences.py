@@ -8,9 +8,10 @@ import numpy as np
 
 from ltr.admin.errors import InputError
 from ltr.data.types import Array
-from ltr.dataset.annotations import check_rows, read_boxes
+from ltr.dataset.annotations import check_rows
 from ltr.dataset.base import FileTrackDataset, Track, valid_boxes
 from ltr.dataset.frame_files import listed_frames
+from ltr.dataset.regions import read_annotation
 from ltr.dataset.roots import data_root
 
 LAYOUT = "<name>/img/00001.jpg and <name>/groundtruth.txt with x,y,w,h for each image, pixels from 0"
@@ -61,7 +62,7 @@ class SequenceTracks(FileTrackDataset):
 
 
 class FolderSequence:
-    """`img/00001.jpg, ...` and `groundtruth.txt` with a 0-based box `x,y,w,h` for each image, or NaN."""
+    """`img/00001.jpg, ...` and `groundtruth.txt` with `x,y,w,h` from pixel 0, four corners, or NaN for each image."""
 
     def __init__(self, folder: Path) -> None:
         self.name = folder.name
@@ -79,7 +80,7 @@ class FolderSequence:
     def ground_truth_rect(self) -> Array:
         if self._boxes is None:
             path = self.folder / "groundtruth.txt"
-            boxes = read_boxes(path, absent=True)
+            boxes = read_annotation(path).boxes
             check_rows(path, len(boxes), len(self.frames))
             self._boxes = boxes
         return self._boxes

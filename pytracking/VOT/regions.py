@@ -1,65 +1,31 @@
-"""Regions as VOT's files give them: boxes, polygons of four corners, and marks of restarts and failures."""
+"""Regions of VOT's result files, and what a tracker is started with for one."""
 
 from __future__ import annotations
 
 import struct
 from collections.abc import Iterable
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
+from ltr.dataset.regions import BOX, FAILED, INITIALIZED, POLYGON, SKIPPED, Regions, read_text_regions
 from pytracking.utils.errors import InputError
-from pytracking.utils.types import Array
 
-SKIPPED, INITIALIZED, FAILED = 0, 1, 2  # marks, as the files write them
-BOX, POLYGON = 4, 8  # regions, by the count of their numbers
+__all__ = [
+    "BOX",
+    "FAILED",
+    "INITIALIZED",
+    "POLYGON",
+    "SKIPPED",
+    "Regions",
+    "box_preserving_area",
+    "format_row",
+    "initial_box",
+    "read_regions",
+]
 
 _BINARY_VERSION = 1
 _BINARY_MARK, _BINARY_BOX, _BINARY_POLYGON = 0, 1, 2
-
-
-@dataclass(frozen=True)
-class Regions:
-    """One region, or one mark, for each frame."""
-
-    kinds: Array  # (N,) ints: SKIPPED, INITIALIZED, FAILED, BOX or POLYGON
-    values: Array  # (N, 8) float64: x y w h of a box, x1 y1 ... x4 y4 of a polygon; NaN elsewhere
-
-    def __len__(self) -> int:
-        return len(self.kinds)
-
-    @property
-    def is_region(self) -> Array:
-        """Whether there is a box or a polygon, bool (N,)."""
-        return np.asarray(self.kinds >= BOX)
-
-    def row(self, index: int) -> list[float]:
-        """The numbers of one frame: 4, 8, or the mark alone."""
-        kind = int(self.kinds[index])
-        return [float(value) for value in self.values[index, :kind]] if kind >= BOX else [float(kind)]
-
-    def at(self, indices: Array | slice) -> Regions:
-        """The regions of some frames."""
-        return Regions(self.kinds[indices], self.values[indices])
-
-    @classmethod
-    def from_rows(cls, rows: Iterable[Iterable[float]]) -> Regions:
-        """Regions from rows of 1, 4 or 8 numbers; rows of NaN are SKIPPED. Raises ValueError for other rows."""
-        cells = [[float(value) for value in row] for row in rows]
-        kinds = np.zeros(len(cells), dtype=np.int64)
-        values = np.full((len(cells), POLYGON), np.nan)
-        for index, row in enumerate(cells):
-            if len(row) not in (1, BOX, POLYGON) or (len(row) == 1 and row[0] not in (SKIPPED, INITIALIZED, FAILED)):
-                raise ValueError(f"row {index + 1}: expected 0, 1, 2, or a region of 4 or 8 numbers, found {row}")
-            if len(row) == 1:
-                kinds[index] = int(row[0])
-            elif np.isfinite(row).all():
-                kinds[index] = len(row)
-                values[index, : len(row)] = row
-            elif not np.isnan(row).any() or np.isinf(row).any():
-                raise ValueError(f"row {index + 1}: expected finite numbers, found {row}")
-        return cls(kinds, values)
 
 
 def read_regions(path: Path) -> Regions:
@@ -67,14 +33,9 @@ def read_regions(path: Path) -> Regions:
 
     Raises InputError for a missing or malformed file and for masks, which the years 2016 to 2019 do not have.
     """
-    try:
-        data = path.read_bytes()
-        rows = _binary_rows(data) if path.suffix == ".bin" else _text_rows(data.decode("utf-8-sig"))
-        return Regions.from_rows(rows)
-    except OSError as error:
-        raise InputError(f"cannot read {path}: {error.strerror or error}") from error
-    except (ValueError, struct.error) as error:
-        raise InputError(f"{path}: {error}") from error
+    if path.suffix == ".bin":
+        return _read_binary(path)
+    return read_text_regions(path)
 
 
 def format_row(row: Iterable[float]) -> str:
@@ -110,18 +71,13 @@ def initial_box(row: Iterable[float]) -> list[float]:
     return box_preserving_area(values)
 
 
-def _text_rows(text: str) -> Iterable[list[float]]:
-    for number, line in enumerate(text.split("\n") if text.strip() else [], start=1):
-        cells = line.strip().replace("\t", ",").split(",")
-        if line.startswith("m"):
-            raise ValueError(f"line {number}: expected a box or a polygon, found a mask")
-        if line.strip():
-            try:
-                yield [float(cell) for cell in cells]
-            except ValueError:
-                raise ValueError(f"line {number}: expected numbers, found {line.strip()!r}") from None
-        elif text.split("\n", number)[-1].strip():
-            raise ValueError(f"line {number}: expected a region or a mark, found an empty line")
+def _read_binary(path: Path) -> Regions:
+    try:
+        return Regions.from_rows(_binary_rows(path.read_bytes()))
+    except OSError as error:
+        raise InputError(f"cannot read {path}: {error.strerror or error}") from error
+    except (ValueError, struct.error) as error:
+        raise InputError(f"{path}: {error}") from error
 
 
 def _binary_rows(data: bytes) -> Iterable[list[float]]:

@@ -11,7 +11,7 @@ import numpy as np
 
 from pytracking.evaluation.data import Sequence
 from pytracking.utils.errors import InputError
-from pytracking.VOT.regions import Regions, read_regions
+from pytracking.VOT.regions import Regions
 
 
 @dataclass(frozen=True)
@@ -50,9 +50,8 @@ def image_size(path: Path) -> tuple[int, int]:
 
 
 def _truth(sequence: Sequence) -> Regions:
-    for folder in sequence.folders:
-        if sequence.ground_truth_polygons is not None and (folder / "groundtruth.txt").is_file():
-            return read_regions(folder / "groundtruth.txt")
+    if sequence.ground_truth_regions is not None:
+        return sequence.ground_truth_regions
     polygons = sequence.ground_truth_polygons
     rows = sequence.ground_truth_rect if polygons is None else polygons
     return Regions.from_rows(np.asarray(rows).tolist())

@@ -10,6 +10,7 @@ from typing import Any, ClassVar, Self, SupportsIndex, TypeVar, overload
 
 import numpy as np
 
+from ltr.dataset.regions import Regions
 from pytracking.evaluation.environment import env_settings
 from pytracking.utils.errors import InputError, unknown_name
 from pytracking.utils.types import Array
@@ -43,6 +44,7 @@ class Sequence:
         expected_frames: int | None = None,  # of the complete sequence, where a part of it can be used
         annotated: Array | Callable[[], Array] | None = None,  # (N,) bool, where not every frame is annotated
         ground_truth_polygons: Array | Callable[[], Array] | None = None,  # (N, 8) corners
+        ground_truth_regions: Callable[[], Regions] | None = None,  # in the form of VOT's files, instead of polygons
         attributes: SequenceOf[str] = (),  # short names
         pixel_origin: int = 0,  # number of the first pixel in the data set's own files
     ) -> None:
@@ -60,6 +62,7 @@ class Sequence:
         self._target_visible = target_visible
         self._annotated = annotated
         self._ground_truth_polygons = ground_truth_polygons
+        self._ground_truth_regions = ground_truth_regions
 
     def __repr__(self) -> str:
         return f"Sequence({self.name!r}, dataset={self.dataset!r})"
@@ -86,9 +89,20 @@ class Sequence:
     @cached_property
     def ground_truth_polygons(self) -> Array | None:
         """Corners `x1 y1 ... x4 y4`, float64 (N, 8), of data sets that are annotated with polygons; else None."""
+        if self.ground_truth_regions is not None:
+            return self.ground_truth_regions.polygons
         if self._ground_truth_polygons is None:
             return None
         return self._as_rows("polygons", np.asarray(_resolve(self._ground_truth_polygons), dtype=np.float64))
+
+    @cached_property
+    def ground_truth_regions(self) -> Regions | None:
+        """The rows of an annotation in VOT's form, each a box, a polygon or none; None for other annotations."""
+        if self._ground_truth_regions is None:
+            return None
+        regions = self._ground_truth_regions()
+        self._as_rows("ground-truth rows", regions.kinds)
+        return regions
 
     @cached_property
     def target_visible(self) -> Array:

@@ -3,8 +3,9 @@
 from functools import partial
 from pathlib import Path
 
-from ltr.dataset.annotations import polygons_to_boxes, read_lines, read_polygons, read_table
+from ltr.dataset.annotations import read_lines
 from ltr.dataset.frame_files import first_existing, images_in, ordered_frames
+from ltr.dataset.regions import read_annotation
 from pytracking.evaluation.data import BaseDataset, Sequence, SequenceList
 from pytracking.utils.errors import InputError
 from pytracking.utils.types import Array
@@ -46,7 +47,7 @@ class FolderDataset(BaseDataset):
             partial(_boxes, boxes),
             first_box_only=_has_one_row(boxes),
             folders=[folder],
-            ground_truth_polygons=partial(read_polygons, boxes, absent=True),
+            ground_truth_regions=partial(read_annotation, boxes),
         )
 
     def extra_folders(self) -> list[Path]:
@@ -74,5 +75,4 @@ def _frames(folder: Path) -> list[Path]:
 
 
 def _boxes(path: Path) -> Array:
-    table = read_table(path, columns=(4, 8), absent=True)
-    return table if table.shape[1] == 4 else polygons_to_boxes(table)
+    return read_annotation(path).boxes

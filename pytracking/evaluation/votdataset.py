@@ -1,6 +1,6 @@
 """Short-term sequences of the VOT challenges 2016 to 2019, for one-pass use.
 
-Annotations are polygons of four corners; `ground_truth_rect` is the smallest upright box around each, and
+Annotations are polygons of four corners, or NaN; `ground_truth_rect` is the smallest upright box around each, and
 `ground_truth_polygons` the polygon itself. Success scores of these boxes are not the challenge's EAO, accuracy and
 robustness, which need its restarts.
 """
@@ -9,8 +9,8 @@ from functools import partial
 from pathlib import Path
 from typing import ClassVar
 
-from ltr.dataset.annotations import polygons_to_boxes, read_polygons
 from ltr.dataset.frame_files import annotated_frames
+from ltr.dataset.regions import read_annotation
 from pytracking.evaluation.data import BaseDataset, Sequence, SequenceList
 from pytracking.evaluation.tabledataset import load_table
 from pytracking.utils.types import Array
@@ -42,7 +42,7 @@ class VOT2018Dataset(BaseDataset):
             partial(_boxes, annotation),
             native_name=name,
             folders=[annotation.parent],
-            ground_truth_polygons=partial(read_polygons, annotation),
+            ground_truth_regions=partial(read_annotation, annotation),
         )
 
 
@@ -73,4 +73,4 @@ class VOT2019Dataset(VOT2018Dataset):
 
 
 def _boxes(annotation: Path) -> Array:
-    return polygons_to_boxes(read_polygons(annotation))
+    return read_annotation(annotation).boxes

@@ -12,7 +12,7 @@ from ltr.dataset.annotations import (
     read_boxes,
     read_flags,
     read_lines,
-    read_polygons,
+    read_rows,
     read_table,
 )
 from pytracking.utils.errors import InputError
@@ -92,15 +92,82 @@ def test_missing_file(tmp_path):
         read_boxes(tmp_path / "none.txt")
 
 
-def test_polygons_and_corners(tmp_path):
-    path = tmp_path / "polygons.txt"
-    path.write_text("10,4,20,8.5,18,14,8,9\n")
-    np.testing.assert_array_equal(polygons_to_boxes(read_polygons(path)), [[8, 4, 12, 10]])
-    path.write_text("10,20,30,40\n11.5,-2,30,41\n")
-    np.testing.assert_array_equal(read_polygons(path)[0], [10, 20, 40, 20, 40, 60, 10, 60])
+def test_polygons_and_corners():
+    np.testing.assert_array_equal(polygons_to_boxes(np.array([[10, 4, 20, 8.5, 18, 14, 8, 9]])), [[8, 4, 12, 10]])
+    np.testing.assert_array_equal(boxes_to_polygons(np.array(BOXES))[0], [10, 20, 40, 20, 40, 60, 10, 60])
     np.testing.assert_array_equal(polygons_to_boxes(boxes_to_polygons(np.array(BOXES))), BOXES)
     np.testing.assert_array_equal(corners_to_boxes(np.array([[10, 20, 40, 60.0]])), [[10, 20, 30, 40]])
     assert np.isnan(polygons_to_boxes(np.full((1, 8), np.nan))).all()
+
+
+@pytest.mark.parametrize(
+    "row",
+    [
+        "10,5;20,5;30,0;15,0",
+        "10,5\t20,5\t30,0\t15,0",
+        "10,5 ; 20,5 ; 30 ; 15",
+        "10,5 20,5 30 15",
+        "10,5  20,5\t30;15",
+        "1,05e1;20,5;3e1;15",
+    ],
+)
+def test_decimal_commas(tmp_path, row):
+    """Only one reading of the row has the columns, or its separator is a spreadsheet's."""
+    path = tmp_path / "boxes.txt"
+    path.write_text(f"{row}\nNaN;NaN;NaN;NaN\n")
+    for boxes in (read_table(path, columns=(4, 8), absent=True), read_boxes(path, absent=True)):
+        np.testing.assert_array_equal(boxes[0], [10.5, 20.5, 30, 15])
+
+
+def test_decimal_commas_of_polygons(tmp_path):
+    path = tmp_path / "polygons.txt"
+    path.write_text("10,5;4;20;8,25;18;14;8;9\n")
+    np.testing.assert_array_equal(read_table(path, columns=(4, 8)), [[10.5, 4, 20, 8.25, 18, 14, 8, 9]])
+    path.write_text("1,5 2,5 3,5 4,5 5,5 6,5 7,5 8,5\n")
+    np.testing.assert_array_equal(read_table(path, columns=(4, 8)), [np.arange(1, 9) + 0.5])
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "10,5 20,5 30,0 15,0\n",  # corners x,y, or four numbers
+        "10,5, 20,5, 30,0, 15,0\n",
+        "10,20 30,40 50,60 70,80\n10,20 30,40 50,60 70,80\n",
+    ],
+)
+def test_commas_with_two_readings(tmp_path, text):
+    path = tmp_path / "regions.txt"
+    path.write_text(text)
+    with pytest.raises(InputError, match=r"regions\.txt, line 1: cannot tell .*decimal signs.* or .*as separators"):
+        read_table(path, columns=(4, 8))
+    assert read_table(path, columns=4).shape[1] == 4  # corners are not allowed
+
+
+@pytest.mark.parametrize(
+    "text", ["10, 20, 30, 15\n11, 20, 30, 15\n", "10,20;30,15\n", "10 ,20 30;15", "10,2.5;30,15\n"]
+)
+def test_commas_that_separate(tmp_path, text):
+    path = tmp_path / "boxes.txt"
+    path.write_text(text)
+    assert read_table(path, columns=(4, 8)).shape[1] == 4
+
+
+def test_a_comma_has_one_meaning_in_a_file(tmp_path):
+    path = tmp_path / "boxes.txt"
+    path.write_text("10,20,30,15\n10,5;20;30;15\n")
+    with pytest.raises(InputError, match="line 2: expected 4 numbers, found 5"):
+        read_boxes(path)
+    path.write_text("10.5;20;30;15\n10,5;20;30;15\n")
+    with pytest.raises(InputError, match="line 2: expected 4 numbers, found 5"):
+        read_boxes(path)
+
+
+def test_rows_of_different_length(tmp_path):
+    path = tmp_path / "regions.txt"
+    path.write_text("1 2 3 4\n1,2,3,4,5,6,7,8\nnan nan nan nan\n0\n")
+    assert [len(row) for row in read_rows(path, (1, 4, 8))] == [4, 8, 4, 1]
+    with pytest.raises(InputError, match="line 2: expected 1 or 4 numbers, found 8"):
+        read_rows(path, (1, 4))
 
 
 @pytest.mark.parametrize("text", ["0,1,1,0", "0\n1\n1\n0\n", "0 1\n1 0"])
@@ -151,4 +218,7 @@ def test_damaged_files(tmp_path, values, separator, damages):
         return
     lines = read_lines(path)
     assert table.shape == (len(lines), 4)
-    np.testing.assert_array_equal(table, [[float(cell) for cell in re.split(r"[\s,;]+", line)] for line in lines])
+    cells = [re.split(r"[\s,;]+", line) for line in lines]
+    if any(len(row) != 4 for row in cells):  # the comma that was put in can be a decimal sign
+        cells = [re.split(r"[\s;]+", line.replace(",", ".")) for line in lines]
+    np.testing.assert_array_equal(table, [[float(cell) for cell in row] for row in cells])

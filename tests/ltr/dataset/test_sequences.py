@@ -74,7 +74,7 @@ def test_cut_off_images_and_damaged_annotations(tmp_path):
         bad = [int(sampler[index]["num_bad"]) for index in range(30)]
     messages = " ".join(str(warning.message) for warning in caught)
     assert "mine/boxes: " in messages
-    assert "line 20: expected 4 numbers, found 3" in messages
+    assert "line 20: expected 1, 4 or 8 numbers, found 3" in messages
     assert "mine/images: image " in messages
     assert "is cut off" in messages
     assert 0 in bad
