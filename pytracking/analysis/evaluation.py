@@ -8,7 +8,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+import warnings
+from collections.abc import Iterable, Iterator, Mapping
 from collections.abc import Sequence as SequenceOf
 from dataclasses import dataclass, replace
 from typing import NamedTuple
@@ -16,7 +17,8 @@ from typing import NamedTuple
 import numpy as np
 
 from pytracking.analysis.metrics import ERROR_THRESHOLDS, NORM_ERROR_THRESHOLDS
-from pytracking.analysis.result_files import ResultSource, find_results
+from pytracking.analysis.result_files import ResultFile, ResultSource, find_results
+from pytracking.analysis.rows import RowCountWarning, row_text
 from pytracking.analysis.scoring import RunJob, RunTables, ScoringOptions, Truth, read_truth, score_runs
 from pytracking.evaluation.data import Sequence
 from pytracking.utils.errors import InputError, unknown_name
@@ -24,7 +26,9 @@ from pytracking.utils.types import Array
 
 # Positions in the curves, whose steps are 1 pixel and 0.01 target sizes.
 PRECISION_LIMIT = 20  # pixels
+SHOWN_COUNTS = 10  # results that a warning lists
 NORM_PRECISION_LIMIT = 20  # hundredths of the target size
+_DAMAGED = "other than its record says, so that it counts as missing; run the tracker on it again"
 _TABLES = ("success", "precision", "norm_precision", "average_overlap", "fps", "peak_memory")  # (R, S, ...)
 
 
@@ -112,6 +116,22 @@ class TrackerScores:
 
 
 @dataclass(frozen=True)
+class RowCount:
+    """A result that has not one row for each frame of its sequence."""
+
+    tracker: str  # as in the evaluation
+    run_id: int | None
+    sequence: str
+    rows: int
+    frames: int
+    text: str  # both numbers, and what became of the result
+
+    def __str__(self) -> str:
+        run = "" if self.run_id is None else f", run {self.run_id}"
+        return f"{self.tracker}{run}, {self.sequence}: {self.text}"
+
+
+@dataclass(frozen=True)
 class Evaluation:
     """Scores of several trackers on the same sequences."""
 
@@ -122,6 +142,7 @@ class Evaluation:
     overlap_thresholds: Array  # (21,) 0 .. 1
     error_thresholds: Array  # (51,) 0 .. 50 pixels
     norm_error_thresholds: Array  # (51,) 0 .. 0.5
+    row_counts: tuple[RowCount, ...] = ()  # of every result with more or fewer rows than frames
 
     def subset(self, names: Iterable[str]) -> Evaluation:
         """The evaluation of some sequences, in the order of `names`. Raises InputError for an unknown name."""
@@ -131,7 +152,12 @@ class Evaluation:
             if name not in index:
                 raise unknown_name("sequence", name, self.sequences)
         chosen = np.array([index[name] for name in names], dtype=int)
-        return replace(self, sequences=names, trackers=tuple(tracker.at(chosen) for tracker in self.trackers))
+        return replace(
+            self,
+            sequences=names,
+            trackers=tuple(tracker.at(chosen) for tracker in self.trackers),
+            row_counts=tuple(count for count in self.row_counts if count.sequence in set(names)),
+        )
 
     def missing(self) -> list[tuple[str, int | None, str]]:
         """(tracker, run, sequence) of every result that is not there."""
@@ -158,7 +184,9 @@ class Evaluation:
     def split_runs(self) -> Evaluation:
         """Every run as a tracker of its own, named with its run number."""
         trackers = tuple(single for tracker in self.trackers for single in _runs_of(tracker))
-        return replace(self, trackers=trackers)
+        runs = {tracker.name: len(tracker.run_ids) for tracker in self.trackers}
+        counts = (replace(c, tracker=_run_name(c.tracker, c.run_id, runs[c.tracker])) for c in self.row_counts)
+        return replace(self, trackers=trackers, row_counts=tuple(counts))
 
 
 def evaluate(
@@ -173,7 +201,9 @@ def evaluate(
     """Score stored results; trackers with the same names but for the run are the runs of one.
 
     A sequence without result of some tracker or run is an error; with `skip_missing` it is left out for all, with
-    `keep_missing` its scores are NaN. Numbers are computed anew or found in the cache of exactly these files.
+    `keep_missing` its scores are NaN; so it is with a result that is cut off, which has not the rows that its record
+    tells of. Warns with RowCountWarning, naming them, where results have other numbers of rows than their sequences
+    have frames; `row_counts` holds them all. Numbers are computed anew or found in the cache of exactly these files.
     Raises InputError for missing, malformed or unscorable results, naming the file, and for an unknown convention.
     """
     options = options or ScoringOptions()
@@ -185,23 +215,74 @@ def evaluate(
         kept = list(sequences)
         if not keep_missing:
             _require_all(sources, found, kept)
-    if not kept:
+    evaluation = _score(groups, found, [sequences[name] for name in kept], convention, options)
+    if not (skip_missing or keep_missing):
+        _require_whole(evaluation)
+    if evaluation.row_counts:
+        warnings.warn(f"rows that are not one for each frame:\n{_listed(evaluation.row_counts)}", RowCountWarning, 2)
+    if skip_missing:
+        evaluation = evaluation.complete()
+    if not evaluation.sequences:
         raise InputError("expected a sequence that has results of all trackers and runs, found none; run them first")
-    truths = [read_truth(sequences[name], convention) for name in kept]
+    return evaluation
+
+
+def _score(
+    groups: SequenceOf[SequenceOf[ResultSource]],
+    found: SequenceOf[Mapping[str, ResultFile]],  # by sequence, of each run of the groups
+    sequences: SequenceOf[Sequence],
+    convention: str,
+    options: ScoringOptions,
+) -> Evaluation:
+    truths = [read_truth(sequence, convention) for sequence in sequences]
+    sources = [source for group in groups for source in group]
     jobs = [
-        RunJob(str(source.results_dir), [results.get(name) for name in kept])
+        RunJob(str(source.results_dir), [results.get(truth.name) for truth in truths])
         for source, results in zip(sources, found, strict=True)
     ]
     tables = iter(score_runs(jobs, truths, options))
+    by_group = [(group, [next(tables) for _ in group]) for group in groups]
     return Evaluation(
         ", ".join(dict.fromkeys(truth.dataset for truth in truths)),
         convention,
-        tuple(kept),
-        tuple(_tracker_scores(group, [next(tables) for _ in group], truths) for group in groups),
+        tuple(truth.name for truth in truths),
+        tuple(_tracker_scores(group, scored, truths) for group, scored in by_group),
         options.overlap_thresholds,
         ERROR_THRESHOLDS,
         NORM_ERROR_THRESHOLDS,
+        tuple(count for group, scored in by_group for count in _row_counts(group, scored, truths)),
     )
+
+
+def _row_counts(
+    runs: SequenceOf[ResultSource], tables: SequenceOf[RunTables], truths: SequenceOf[Truth]
+) -> Iterator[RowCount]:
+    """What to tell of the runs of one tracker."""
+    for run, table in zip(runs, tables, strict=True):
+        for rows, success, truth in zip(table.rows, table.success, truths, strict=True):
+            frames = len(truth.boxes)
+            if not np.isfinite(rows):
+                continue
+            text = row_text(int(rows), frames, truth.rules, truth.offsets)
+            if np.isnan(success[0]):
+                text = f"{rows:.0f} rows for {frames} frames: {_DAMAGED}"
+            if text:
+                yield RowCount(_group_name(runs), run.run_id, truth.name, int(rows), frames, text)
+
+
+def _require_whole(evaluation: Evaluation) -> None:
+    missing = {(run_id, sequence) for _, run_id, sequence in evaluation.missing()}
+    damaged = [count for count in evaluation.row_counts if (count.run_id, count.sequence) in missing]
+    if damaged:
+        raise InputError(
+            f"expected results with the rows that their records tell of, found\n{_listed(damaged)}\n"
+            "  or evaluate with skip_missing=True, which leaves these sequences out"
+        )
+
+
+def _listed(counts: SequenceOf[RowCount]) -> str:
+    more = f"\n  ... ({len(counts)} in all)" if len(counts) > SHOWN_COUNTS else ""
+    return "\n".join(f"  {count}" for count in counts[:SHOWN_COUNTS]) + more
 
 
 class _Identity(NamedTuple):
@@ -259,13 +340,16 @@ def _require_all(
         )
 
 
+def _group_name(runs: SequenceOf[ResultSource]) -> str:
+    return runs[0].display_name if len(runs) == 1 else _identity(runs[0]).display_name
+
+
 def _tracker_scores(
     runs: SequenceOf[ResultSource], tables: SequenceOf[RunTables], truths: SequenceOf[Truth]
 ) -> TrackerScores:
-    single = len(runs) == 1
     weights = np.array([truth.counted for truth in truths]) if all(t.rules.frames_weigh for t in truths) else None
     return TrackerScores(
-        runs[0].display_name if single else _identity(runs[0]).display_name,
+        _group_name(runs),
         runs[0].parameter_name,
         tuple(run.run_id for run in runs),
         **{name: np.stack([getattr(table, name) for table in tables]) for name in _TABLES},
@@ -274,13 +358,18 @@ def _tracker_scores(
     )
 
 
+def _run_name(name: str, run_id: int | None, runs: int) -> str:
+    """Name of one run of a tracker that has several."""
+    return name if run_id is None or runs == 1 else f"{name}_{run_id:03d}"
+
+
 def _runs_of(tracker: TrackerScores) -> list[TrackerScores]:
     if len(tracker.run_ids) == 1:
         return [tracker]
     return [
         replace(
             tracker,
-            name=tracker.name if run_id is None else f"{tracker.name}_{run_id:03d}",
+            name=_run_name(tracker.name, run_id, len(tracker.run_ids)),
             run_ids=(run_id,),
             **{name: getattr(tracker, name)[run : run + 1] for name in _TABLES},
         )

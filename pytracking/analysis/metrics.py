@@ -4,12 +4,14 @@
 and `score_boxes` scores a sequence by the rules of a benchmark (`pytracking.analysis.conventions`).
 """
 
+import warnings
 from collections.abc import Sequence as SequenceOf
 from dataclasses import dataclass
 
 import numpy as np
 
 from pytracking.analysis.conventions import InvalidRule, Rules, rules_of
+from pytracking.analysis.rows import NO_OFFSETS, Offsets, RowCountWarning, row_numbers, row_text
 from pytracking.utils.types import Array
 
 THRESHOLDS = np.linspace(0, 1, 21)  # of the overlap
@@ -128,23 +130,28 @@ def align(predicted: Array, ground_truth: Array) -> Array:
     return fit_rows(predicted, ground_truth, Rules())
 
 
-def fit_rows(predicted: Array, truth: Array, rules: Rules) -> Array:
+def fit_rows(
+    predicted: Array, truth: Array, rules: Rules, offsets: Offsets = NO_OFFSETS, name: str = "predictions"
+) -> Array:
     """Predictions (M, 4) brought to the rows of the ground truth (N, 4) by the rules -> (N, 4).
 
-    Raises ValueError without any prediction, and for fewer than N where the rules ask for all.
+    `offsets` are those of `row_offsets`. Warns with RowCountWarning, saying the `name`, where M is not N. Raises
+    ValueError without any prediction, and for fewer than N where the rules ask for all.
     """
     found, wanted = len(predicted), len(truth)
-    if found == 0:
+    usable = found - offsets.get(found, 0)
+    if usable <= 0:
         raise ValueError("expected at least one predicted box, found none")
-    if found < wanted and rules.short_result == "error":
+    if usable < wanted and rules.short_result == "error":
         raise ValueError(f"expected {wanted} boxes, one for each frame, found {found}")
-    fitted = np.empty((wanted, 4), order="F")  # whole columns are worked on
-    fitted[:found] = predicted[:wanted]
-    fitted[found:] = predicted[-1]
+    if text := row_text(found, wanted, rules, offsets):
+        warnings.warn(f"{name}: {text}", RowCountWarning, stacklevel=2)
+        predicted = predicted[row_numbers(found, wanted, offsets)]
+    fitted = np.array(predicted, dtype=np.float64, order="F")  # a copy; whole columns are worked on
     if rules.empty_box == "previous":
         fitted = _replace_empty(fitted, truth)
     if rules.short_result == "zeros":
-        fitted[found:] = 0
+        fitted[usable:] = 0
     if rules.first_frame == "truth" and wanted > 0:
         fitted[0] = truth[0]
     return fitted
@@ -193,14 +200,15 @@ def score_boxes(
     pixel_origin: int = 0,  # number of the first pixel in the annotation file, where it is 0 in `truth`
     thresholds: Array = THRESHOLDS,  # (T,) of the overlap
     exclude_invalid: bool = False,
+    offsets: Offsets = NO_OFFSETS,  # of `row_offsets`
 ) -> Curves:
-    """Score the predictions of one sequence.
+    """Score the predictions of one sequence; warns with RowCountWarning where they are not one for each frame.
 
     `exclude_invalid` divides by the valid frames only; errors of invalid frames stay in the numerator, as in
     pytracking's `exclude_invalid_frames`, so that shares can exceed 1 where these count as hits.
     Raises ValueError where there is nothing to count or the rules refuse the predictions.
     """
-    predicted = fit_rows(predicted, truth, rules)
+    predicted = fit_rows(predicted, truth, rules, offsets)
     valid, absent = _valid_and_absent(truth, rules, visible, pixel_origin)
     counted = counted_frames(truth, rules, visible, pixel_origin)
     if not counted.any() or (exclude_invalid and not valid.any()):
@@ -263,7 +271,8 @@ def trackingnet_score(predicted: Array, truth: Array) -> TrackingNetScore:
     """Score predictions (M, 4) against ground truth (N, 4) as TrackingNet's kit scores a sequence.
 
     Boxes are rounded to integers, the first prediction is replaced by its ground truth, and each area is that of the
-    trapezoids between 21 points, divided by the range. Raises ValueError without a frame, or for fewer boxes.
+    trapezoids between 21 points, divided by the range. Raises ValueError without a frame, or for fewer boxes, and
+    warns with RowCountWarning for more.
     """
     truth = np.round(truth)
     predicted = fit_rows(np.round(predicted), truth, Rules(short_result="error"))

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import copy
 import tomllib
+import warnings
 from collections.abc import Mapping
 from collections.abc import Sequence as SequenceOf
 from dataclasses import dataclass, replace
@@ -17,9 +18,10 @@ from typing import Any
 import numpy as np
 
 from pytracking.analysis.comparison import hard_sequences
-from pytracking.analysis.evaluation import TrackerScores, evaluate
+from pytracking.analysis.evaluation import SHOWN_COUNTS, TrackerScores, evaluate
 from pytracking.analysis.oxuva import count_results, oxuva_scores
 from pytracking.analysis.result_files import find_results
+from pytracking.analysis.rows import RowCountWarning
 from pytracking.evaluation.data import Sequence, SequenceList
 from pytracking.evaluation.environment import PROJECT
 from pytracking.evaluation.sweep import Sweep, SweepPart
@@ -162,13 +164,17 @@ def _our_group(
     if "tpr" in metrics:
         return replace(result, scores={row: _oxuva(runs, used) for row, runs in chosen.items()})
     trackers = [_renamed(run, row) for row, runs in chosen.items() for run in runs]
-    evaluation = evaluate(trackers, used)
-    notes: tuple[str, ...] = ()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", RowCountWarning)  # said in the notes
+        evaluation = evaluate(trackers, used)
+    notes = tuple(str(count) for count in evaluation.row_counts[:SHOWN_COUNTS])
+    if (more := len(evaluation.row_counts) - SHOWN_COUNTS) > 0:
+        notes += (f"{more} more results have not a row for each frame",)
     if hard is not None:
         if hard not in chosen:
             return replace(result, runs={}, notes=(f"which sequences are hard follows from {hard}, without results",))
         evaluation = evaluation.subset(hard_sequences(evaluation, [hard]))
-        notes = (f"{len(evaluation.sequences)} of {len(names)} sequences are hard",)
+        notes = (f"{len(evaluation.sequences)} of {len(names)} sequences are hard", *notes)
     scores = {tracker.name: _scores(tracker, metrics) for tracker in evaluation.trackers if evaluation.sequences}
     return replace(result, scores=scores, sequences=len(evaluation.sequences), notes=notes)
 

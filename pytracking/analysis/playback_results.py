@@ -6,6 +6,7 @@ backwards; ESC or q closes the window.
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence as SequenceOf
 from dataclasses import dataclass
 from functools import lru_cache
@@ -14,8 +15,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from pytracking.analysis.report.boxes import load_boxes
 from pytracking.analysis.report.style import rgb
+from pytracking.analysis.result_files import load_boxes
+from pytracking.analysis.rows import RowCountWarning, frame_rows, row_offsets
 from pytracking.utils.drawing import Color, draw_box, draw_text
 from pytracking.utils.errors import InputError
 from pytracking.utils.image import read_image
@@ -77,12 +79,19 @@ class Overlay:
     """Frames of a sequence with ground truth and the boxes of several trackers."""
 
     def __init__(self, trackers: SequenceOf[ResultSource], sequence: Sequence) -> None:
-        """Raises InputError without trackers, and for a missing or malformed result."""
+        """Warns with RowCountWarning for results with more or fewer rows than frames, whose names then say so.
+
+        Raises InputError without trackers, and for a missing or malformed result.
+        """
         if not trackers:
             raise InputError("expected at least one tracker to show, found none")
         self.sequence = sequence
-        self.names = [tracker.display_name for tracker in trackers]
-        self.boxes: list[Array] = [load_boxes(tracker, sequence.name) for tracker in trackers]
+        stored = [load_boxes(tracker, sequence)[1] for tracker in trackers]
+        counts = ["" if len(b) == len(sequence) else f", {len(b)} rows for {len(sequence)} frames" for b in stored]
+        self.names = [f"{tracker.display_name}{count}" for tracker, count in zip(trackers, counts, strict=True)]
+        for name in (name for name, count in zip(self.names, counts, strict=True) if count):
+            warnings.warn(f"{sequence.name}: {name}; boxes are shown where there are any", RowCountWarning, 2)
+        self.boxes: list[Array] = [frame_rows(b, len(sequence), row_offsets(sequence)) for b in stored]
         self.colors: list[Color] = [rgb(number) for number in range(len(trackers))]
         self._read = lru_cache(CACHED_FRAMES)(read_image)
 

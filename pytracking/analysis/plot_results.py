@@ -111,7 +111,7 @@ def print_results(
     """
     types = _plot_types(plot_types)
     evaluation = _evaluation(trackers, dataset, report_name, merge_results, **options)
-    wanted = {"tracker", *(key for name in types for key in _COLUMNS.get(name, ()))}
+    wanted = {"tracker", "other_rows", *(key for name in types for key in _COLUMNS.get(name, ()))}
     table = summary_table(evaluation)
     _print(table.select([column.key for column in table.columns if column.key in wanted]))
 

@@ -14,7 +14,9 @@ import numpy as np
 
 from pytracking.analysis.conventions import Rules
 from pytracking.analysis.metrics import fit_rows, overlap, valid_frames
-from pytracking.analysis.result_files import ResultSource, find_results, parse_column
+from pytracking.analysis.result_files import ResultSource, load_boxes, parse_column
+from pytracking.analysis.rows import row_numbers, row_offsets
+from pytracking.analysis.scoring import check_ground_truth
 from pytracking.evaluation.data import Sequence
 from pytracking.utils.errors import InputError
 from pytracking.utils.types import Array
@@ -69,7 +71,7 @@ def presence_curve(overlaps: Array, scores: Array, present: Array) -> PresenceCu
 
 
 def evaluate_presence(tracker: ResultSource, dataset: Iterable[Sequence]) -> PresenceCurve:
-    """Curve of the stored results of one run. Raises InputError for a missing or malformed result."""
+    """Curve of the stored results of one run. Warns and raises as `read_tracked`; InputError without any frame."""
     tracked = list(read_tracked(tracker, dataset))
     if not tracked:
         raise InputError("expected at least one sequence to evaluate, found none")
@@ -83,23 +85,23 @@ def evaluate_presence(tracker: ResultSource, dataset: Iterable[Sequence]) -> Pre
 
 
 def read_tracked(tracker: ResultSource, dataset: Iterable[Sequence]) -> Iterator[Tracked]:
-    """Stored results with presence scores. Raises InputError for a missing or malformed result."""
-    sequences = {sequence.name: sequence for sequence in dataset}
-    results = find_results(tracker, list(sequences))
-    for name, sequence in sequences.items():
-        if name not in results:
-            raise InputError(f"no result of sequence '{name}' in {tracker.results_dir}; run the tracker on it first")
-        file = results[name]
-        boxes = file.read_boxes(file.boxes.read_bytes())
+    """Stored results with presence scores.
+
+    Results with more or fewer rows than frames are cut, or continued with their last row, and RowCountWarning says so.
+    Raises InputError for a missing or malformed result, and for ground truth that is not here.
+    """
+    for sequence in dataset:
+        check_ground_truth(sequence)
+        file, boxes = load_boxes(tracker, sequence)
         path = file.boxes.with_name(f"{file.boxes.stem}_object_presence_scores.txt")
         scores = parse_column(path.read_bytes(), path) if path.exists() else np.ones(len(boxes))
         if len(scores) != len(boxes):
             raise InputError(f"{path}: expected {len(boxes)} scores, one for each box, found {len(scores)}")
         truth = sequence.ground_truth_rect
-        rows = np.minimum(np.arange(len(truth)), len(boxes) - 1)
+        offsets = row_offsets(sequence)
         yield Tracked(
-            fit_rows(boxes, truth, Rules()),
-            scores[rows],
+            fit_rows(boxes, truth, Rules(), offsets, f"{tracker.display_name}, {sequence.name}"),
+            scores[row_numbers(len(boxes), len(truth), offsets)],
             truth,
             sequence.target_visible & valid_frames(truth),
             sequence.annotated,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import math
 import os
 import re
 from collections.abc import Collection, Iterable
@@ -14,6 +15,7 @@ from typing import Protocol
 import numpy as np
 
 from ltr.dataset.annotations import read_boxes, read_table
+from pytracking.evaluation.data import Sequence
 from pytracking.utils.errors import InputError
 from pytracking.utils.types import Array
 
@@ -87,6 +89,11 @@ class ResultFile:
             boxes[:, :2] -= 1
         return boxes
 
+    def is_cut_off(self, rows: int, record: bytes) -> bool:
+        """Whether the record of this result, given by its content, tells of another number of rows."""
+        frames = _numbers(record, "frames")["frames"] if self.info else math.nan
+        return not math.isnan(frames) and frames != rows
+
 
 def plain_name(name: str) -> str:
     """A name in lower case, letters and digits alone; but numbers stay apart, as in UAV123's car1_1 and car11."""
@@ -151,6 +158,25 @@ def _plain_names(sequence: str) -> list[str]:
     return names + [alias for name in names for alias in _ALIASES.get(name, ())]
 
 
+def load_boxes(source: ResultSource, sequence: Sequence) -> tuple[ResultFile, Array]:
+    """The result of a run on a sequence, and its boxes (M, 4), as many as the file has.
+
+    Raises InputError where there is none, for a malformed file, and for one that is cut off.
+    """
+    file = find_results(source, [sequence.name]).get(sequence.name)
+    if file is None:
+        raise InputError(
+            f"no result of sequence '{sequence.name}' in {source.results_dir}; run {source.display_name} on it first"
+        )
+    boxes = file.read_boxes(file.boxes.read_bytes())
+    if file.info and file.is_cut_off(len(boxes), file.info.read_bytes()):
+        raise InputError(
+            f"{file.boxes}: expected the rows that {file.info.name} tells of, found {len(boxes)}; "
+            "the result is damaged: run the tracker on the sequence again"
+        )
+    return file, boxes
+
+
 def parse_boxes(content: bytes, path: Path, absent: bool = False) -> Array:
     """Rows `x y w h` of a result file as float64 (N, 4).
 
@@ -191,12 +217,16 @@ def _parse_fast(content: bytes, columns: int) -> Array | None:
 
 def read_info(content: bytes) -> dict[str, float]:
     """`fps` and `peak_memory` of the record beside a result, NaN where it does not say."""
+    return _numbers(content, "fps", "peak_memory")
+
+
+def _numbers(content: bytes, *keys: str) -> dict[str, float]:
     try:
         record = json.loads(content)
     except ValueError:
         record = None
     record = record if isinstance(record, dict) else {}
-    return {key: _number(record.get(key)) for key in ("fps", "peak_memory")}
+    return {key: _number(record.get(key)) for key in keys}
 
 
 def _number(value: object) -> float:

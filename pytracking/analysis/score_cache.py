@@ -14,7 +14,7 @@ from pathlib import Path
 
 import numpy as np
 
-from pytracking.analysis import conventions, metrics, result_files
+from pytracking.analysis import conventions, metrics, result_files, rows
 from pytracking.utils.files import temporary_beside
 from pytracking.utils.types import Array
 
@@ -24,7 +24,7 @@ Entries = dict[str, tuple[str, Array]]  # sequence -> (key, numbers (K,))
 def code_hash() -> str:
     """Hash of the modules that turn a result file into numbers: another program makes other numbers."""
     digest = hashlib.sha256()
-    for module in (conventions, metrics, result_files):
+    for module in (conventions, metrics, result_files, rows):
         digest.update(Path(str(module.__file__)).read_bytes())
     return digest.hexdigest()
 

@@ -6,6 +6,7 @@ import hashlib
 import multiprocessing
 import os
 import sys
+import warnings
 from collections.abc import Sequence as SequenceOf
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field
@@ -17,12 +18,14 @@ from ltr.admin.interruption import leave_to_parent
 from pytracking.analysis.conventions import Rules, rules_of
 from pytracking.analysis.metrics import ERROR_THRESHOLDS, NORM_ERROR_THRESHOLDS, THRESHOLDS, counted_frames, score_boxes
 from pytracking.analysis.result_files import ResultFile, parse_column, read_info
+from pytracking.analysis.rows import Offsets, RowCountWarning, row_offsets
 from pytracking.analysis.score_cache import code_hash, load_entries, save_entries
 from pytracking.evaluation.data import Sequence
 from pytracking.evaluation.environment import env_settings
 from pytracking.utils.errors import InputError
 from pytracking.utils.types import Array
 
+SINGLE_NUMBERS = 4  # of a sequence beside its curves: average overlap, fps, memory, rows
 PARALLEL_FRAMES = 5_000_000  # in all runs; fewer are scored before worker processes have started
 
 
@@ -47,6 +50,7 @@ class Truth:
     rules: Rules
     pixel_origin: int
     image_size: tuple[float, float] | None
+    offsets: Offsets = field(default_factory=dict)
 
     @property
     def counted(self) -> int:
@@ -55,8 +59,8 @@ class Truth:
 
     def key(self) -> bytes:
         """Hash of all that the scores depend on."""
-        settings = (self.name, self.dataset, self.rules, self.pixel_origin, self.image_size, self.boxes.shape)
-        digest = hashlib.sha256(repr(settings).encode())
+        settings = (self.name, self.dataset, self.rules, self.pixel_origin, self.image_size, dict(self.offsets))
+        digest = hashlib.sha256(repr((settings, self.boxes.shape)).encode())
         digest.update(self.boxes.tobytes())
         digest.update(self.visible.tobytes())
         return digest.digest()
@@ -72,7 +76,10 @@ class RunJob:
 
 @dataclass(frozen=True)
 class RunTables:
-    """Scores of one run; NaN where a result is missing or a number is not known."""
+    """Scores of one run; NaN where a result is missing or a number is not known.
+
+    A result that is cut off, with fewer or more rows than its own record says, has a number of rows and no scores.
+    """
 
     success: Array  # (S, T)
     precision: Array  # (S, 51)
@@ -80,24 +87,21 @@ class RunTables:
     average_overlap: Array  # (S,)
     fps: Array  # (S,)
     peak_memory: Array  # (S,)
+    rows: Array  # (S,) of the file
 
     @classmethod
     def from_numbers(cls, numbers: Array) -> RunTables:
         """From rows of `_numbers`, (S, K)."""
         errors, norm_errors = len(ERROR_THRESHOLDS), len(NORM_ERROR_THRESHOLDS)
-        success = numbers.shape[1] - errors - norm_errors - 3
-        curves = np.split(numbers[:, :-3], (success, success + errors), axis=1)
-        return cls(*curves, *numbers[:, -3:].T)
+        success = numbers.shape[1] - errors - norm_errors - SINGLE_NUMBERS
+        curves = np.split(numbers[:, :-SINGLE_NUMBERS], (success, success + errors), axis=1)
+        return cls(*curves, *numbers[:, -SINGLE_NUMBERS:].T)
 
 
 def read_truth(sequence: Sequence, convention: str) -> Truth:
     """Ground truth and rules of a sequence. Raises InputError where it cannot be scored here."""
     rules = rules_of(convention, sequence.dataset)
-    if sequence.first_box_only:
-        raise InputError(
-            f"{sequence} has ground truth for its first frame alone: its results are scored by the benchmark's server; "
-            "pack them with pytracking/util_scripts"
-        )
+    check_ground_truth(sequence)
     boxes, visible = np.asfortranarray(sequence.ground_truth_rect), np.asarray(sequence.target_visible)
     if len(boxes) != len(visible):
         raise InputError(f"{sequence}: expected {len(boxes)} visibility flags, one for each box, found {len(visible)}")
@@ -109,10 +113,20 @@ def read_truth(sequence: Sequence, convention: str) -> Truth:
         rules,
         sequence.pixel_origin,
         _image_size(sequence) if rules.clip else None,
+        row_offsets(sequence),
     )
     if truth.counted == 0:
         raise InputError(f"{sequence}: expected ground truth with at least one frame to score, found none")
     return truth
+
+
+def check_ground_truth(sequence: Sequence) -> None:
+    """Raise InputError where the ground truth is with a server."""
+    if sequence.first_box_only:
+        raise InputError(
+            f"{sequence} has ground truth for its first frame alone: its results are scored by the benchmark's server; "
+            "pack them with pytracking/util_scripts"
+        )
 
 
 def _image_size(sequence: Sequence) -> tuple[float, float] | None:
@@ -165,7 +179,8 @@ class _RunScorer:
         self.options = options
         common = repr((code_hash(), options.overlap_thresholds.tolist(), options.exclude_invalid)).encode()
         self.keys = [hashlib.sha256(common + truth.key()).digest() for truth in truths]
-        self.size = len(options.overlap_thresholds) + len(ERROR_THRESHOLDS) + len(NORM_ERROR_THRESHOLDS) + 3
+        curves = (options.overlap_thresholds, ERROR_THRESHOLDS, NORM_ERROR_THRESHOLDS)
+        self.size = sum(map(len, curves)) + SINGLE_NUMBERS
 
     def __call__(self, job: RunJob) -> RunTables:
         cache = self._cache_file(job)
@@ -198,24 +213,28 @@ class _RunScorer:
         return self.options.cache / f"{name}.npz"
 
     def _numbers(self, truth: Truth, result: ResultFile, content: bytes, side: bytes) -> Array:
-        """Success, precision and normalized precision, mean overlap, fps and memory, one after the other (K,)."""
+        """Success, precision and normalized precision, then the single numbers (K,)."""
         boxes = result.read_boxes(content)
+        if result.is_cut_off(len(boxes), side):
+            return np.append(np.full(self.size - 1, np.nan), len(boxes))
         try:
-            curves = score_boxes(
-                boxes,
-                truth.boxes,
-                truth.rules,
-                truth.visible,
-                truth.image_size,
-                truth.pixel_origin,
-                self.options.overlap_thresholds,
-                self.options.exclude_invalid,
-            )
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore", RowCountWarning)  # `evaluate` tells of all results together
+                curves = score_boxes(
+                    boxes,
+                    truth.boxes,
+                    truth.rules,
+                    truth.visible,
+                    truth.image_size,
+                    truth.pixel_origin,
+                    self.options.overlap_thresholds,
+                    self.options.exclude_invalid,
+                    truth.offsets,
+                )
         except ValueError as error:
             raise InputError(f"{result.boxes}: {error}") from error
-        speed = _speed(result, side)
-        last = [curves.average_overlap, *speed]
-        return np.concatenate((curves.success, curves.precision, curves.norm_precision, last))
+        single = (curves.average_overlap, *_speed(result, side, len(boxes)), len(boxes))
+        return np.concatenate((curves.success, curves.precision, curves.norm_precision, single))
 
 
 def _key(truth_key: bytes, result: ResultFile, content: bytes, side: bytes) -> str:
@@ -232,13 +251,17 @@ def _side_content(result: ResultFile) -> bytes:
     return path.read_bytes() if path else b""
 
 
-def _speed(result: ResultFile, side: bytes) -> tuple[float, float]:
-    """Frames per second and peak memory in bytes, NaN where unknown."""
+def _speed(result: ResultFile, side: bytes, rows: int) -> tuple[float, float]:
+    """Frames per second and peak memory in bytes, NaN where unknown. Raises InputError for times of other frames."""
     if result.info:
         info = read_info(side)
         return info["fps"], info["peak_memory"]
     if result.time:
         seconds = parse_column(side, result.time)
+        if len(seconds) != rows:
+            raise InputError(
+                f"{result.time}: expected {rows} seconds, one for each box, found {len(seconds)}; correct or remove it"
+            )
         total = float(seconds.sum())
         return (len(seconds) / total if total > 0 else float("nan")), float("nan")
     return float("nan"), float("nan")

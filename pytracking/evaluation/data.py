@@ -47,6 +47,7 @@ class Sequence:
         ground_truth_regions: Callable[[], Regions] | None = None,  # in the form of VOT's files, instead of polygons
         attributes: SequenceOf[str] = (),  # short names
         pixel_origin: int = 0,  # number of the first pixel in the data set's own files
+        frames_before: int = 0,  # images of the video before the first frame, which other toolkits may give rows for
     ) -> None:
         self.name = name
         self.dataset = dataset
@@ -57,6 +58,7 @@ class Sequence:
         self.expected_frames = expected_frames
         self.attributes = tuple(attributes)
         self.pixel_origin = pixel_origin
+        self.frames_before = frames_before
         self._frames = frames
         self._ground_truth_rect = ground_truth_rect
         self._target_visible = target_visible

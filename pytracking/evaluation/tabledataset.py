@@ -62,6 +62,7 @@ class TableDataset(BaseDataset):
             folders=[(self.root / pattern).parent for pattern in images],
             attributes=entry.get("attributes", ()),
             pixel_origin=self.pixel_origin,
+            frames_before=first - 1,
         )
 
 

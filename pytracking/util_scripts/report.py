@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import sys
+import warnings
 from collections.abc import Sequence as SequenceOf
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -63,6 +64,7 @@ def write_report(
     """
     from pytracking.analysis.evaluation import evaluate, group_runs
     from pytracking.analysis.report.report import make_report
+    from pytracking.analysis.rows import RowCountWarning
     from pytracking.evaluation.data import SequenceList
     from pytracking.evaluation.datasets import load_dataset
     from pytracking.evaluation.environment import env_settings
@@ -74,7 +76,9 @@ def write_report(
         dataset = dataset[list(sequence)]
     with_results = SequenceList(s for s in dataset if any((t.results_dir / f"{s.name}.txt").exists() for t in trackers))
     # Ground truth of a sequence that no tracker was run on need not be there.
-    evaluation = evaluate(trackers, with_results or dataset, convention, keep_missing=True)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", RowCountWarning)  # the report says so itself
+        evaluation = evaluate(trackers, with_results or dataset, convention, keep_missing=True)
     report = make_report(
         evaluation,
         dict(zip((scores.name for scores in evaluation.trackers), group_runs(trackers), strict=True)),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import datetime
 import json
 from collections.abc import Mapping
@@ -31,6 +32,7 @@ from pytracking.analysis.report.tables import Table
 from pytracking.analysis.result_files import ResultSource
 from pytracking.evaluation.data import Sequence
 from pytracking.evaluation.progress import FPS_MEANING
+from pytracking.utils.errors import InputError
 from pytracking.utils.files import write_atomic
 
 SHOWN_MISSING = 12
@@ -109,6 +111,7 @@ class Report:
             "convention": self.evaluation.convention,
             "definitions": self.definitions,
             "notices": self.notices,
+            "row_counts": [dataclasses.asdict(count) for count in self.evaluation.row_counts],
             "tables": {name: table.records() for name, table in self.tables().items()},
             "curves": {
                 kind: {
@@ -176,13 +179,13 @@ def make_report(
         strips=shown,
         strip_problems=problems,
         provenance=provenance({tracker.name: sources[tracker.name] for tracker in checked.trackers}),
-        notices=_notices(evaluation, checked, whole or len(evaluation.sequences)),
+        notices=[*_notices(evaluation, checked, whole or len(evaluation.sequences)), *_partial(checked, dataset)],
         title=title or f"Tracking results on {evaluation.dataset}",
     )
 
 
 def _notices(evaluation: Evaluation, checked: Evaluation, whole: int) -> list[str]:
-    """Which sequences do not count, and because of whom."""
+    """Which sequences do not count, and because of whom; which results have not a row for each frame."""
     notices = []
     if whole > len(evaluation.sequences):
         found = len(evaluation.sequences)
@@ -192,4 +195,20 @@ def _notices(evaluation: Evaluation, checked: Evaluation, whole: int) -> list[st
         listed = ", ".join(left_out[:SHOWN_MISSING]) + (" …" if len(left_out) > SHOWN_MISSING else "")
         lacking = ", ".join(sorted({name for name, _, _ in evaluation.missing()}))
         notices.append(f"{len(left_out)} sequences are left out for want of results of {lacking}: {listed}")
+    notices += [str(count) for count in evaluation.row_counts[:SHOWN_MISSING]]
+    if (more := len(evaluation.row_counts) - SHOWN_MISSING) > 0:
+        notices.append(f"{more} more results have other rows than frames: see rows and frames in tables/runs.csv")
     return notices
+
+
+def _partial(evaluation: Evaluation, dataset: SequenceOf[Sequence]) -> list[str]:
+    """Sequences of which only a part of the benchmark's frames is here."""
+    used = [sequence for sequence in dataset if sequence.name in set(evaluation.sequences)]
+    return [f"{sequence.name}: {sequence.partial_text}" for sequence in used if _is_partial(sequence)]
+
+
+def _is_partial(sequence: Sequence) -> bool:
+    try:
+        return sequence.is_partial
+    except (InputError, OSError):  # no images on this machine: nothing is known
+        return False

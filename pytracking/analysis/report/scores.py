@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 
@@ -84,37 +85,57 @@ def metric_columns(best: bool = True) -> tuple[Column, ...]:
 
 
 def summary_table(evaluation: Evaluation) -> Table:
-    """A row for each tracker: all metrics, speed and memory."""
+    """A row for each tracker: all metrics, speed and memory, and how many results have other numbers of rows."""
+    other = Column("other_rows", "other rows", "count", help="results with more or fewer rows than frames")
+    counted = Counter(count.tracker for count in evaluation.row_counts)
     columns = (
         Column("tracker", "tracker", "text"),
         Column("runs", "runs", "count"),
         *metric_columns(),
         Column("fps", "fps", "decimal", "max", "frames per second of tracker time, reading images not counted"),
         Column("peak_memory", "peak MiB", "mebibytes", "min", "highest memory of all runs and sequences"),
+        *((other,) if counted else ()),
     )
     rows: list[tuple[Value, ...]] = []
     for tracker in evaluation.trackers:
         scores = [score(tracker, metric.of(tracker)) for metric in METRICS.values()]
-        rows.append((tracker.name, len(tracker.run_ids), *scores, tracker.mean_fps, tracker.max_memory))
+        last = (tracker.mean_fps, tracker.max_memory, *((counted[tracker.name],) if counted else ()))
+        rows.append((tracker.name, len(tracker.run_ids), *scores, *last))
     return Table(_title(evaluation, "scores"), columns, tuple(rows))
 
 
 def sequence_table(evaluation: Evaluation, metric: str = "auc") -> Table:
-    """A row for each sequence, a column for each tracker, and the data-set score as last row."""
+    """A row for each sequence, a column for each tracker, and the data-set score as last row.
+
+    Where results have more or fewer rows than frames a column says which.
+    """
     of = METRICS[metric].of
     tables = [of(tracker) for tracker in evaluation.trackers]
     frames = _frame_counts(evaluation.trackers[0])
-    rows = [
-        (name, frames[s], *(_over_runs(table[:, s]) for table in tables)) for s, name in enumerate(evaluation.sequences)
+    other = _other_rows(evaluation)
+    rows: list[tuple[Value, ...]] = [
+        (name, frames[s], *(_over_runs(table[:, s]) for table in tables), *other.get(name, ("",) if other else ()))
+        for s, name in enumerate(evaluation.sequences)
     ]
     scores = (score(tracker, table) for tracker, table in zip(evaluation.trackers, tables, strict=True))
+    rows.append(("mean", frames[-1], *scores, *(("",) if other else ())))
     columns = (
         Column("sequence", "sequence", "text"),
         Column("frames", "frames", "count"),
         *_tracker_columns(evaluation),
+        *((Column("other_rows", "other rows", "text"),) if other else ()),
     )
     title = _title(evaluation, f"{METRICS[metric].header} of each sequence")
-    return Table(title, columns, (*rows, ("mean", frames[-1], *scores)), "row", last_is_mean=True)
+    return Table(title, columns, tuple(rows), "row", last_is_mean=True)
+
+
+def _other_rows(evaluation: Evaluation) -> dict[str, tuple[str]]:
+    """The results of each sequence that have more or fewer rows than it has frames, as one cell."""
+    texts: dict[str, list[str]] = {}
+    for count in evaluation.row_counts:
+        run = "" if count.run_id is None else f" run {count.run_id}"
+        texts.setdefault(count.sequence, []).append(f"{count.tracker}{run}: {count.rows}")
+    return {sequence: (", ".join(parts),) for sequence, parts in texts.items()}
 
 
 def tracker_table(evaluation: Evaluation, tracker: TrackerScores, title: str | None = None) -> Table:
@@ -149,12 +170,26 @@ def attribute_table(evaluation: Evaluation, attributes: Attributes, metric: str 
 def run_table(evaluation: Evaluation) -> Table:
     """A row for each tracker, run and sequence, for other programs."""
     head = (Column("tracker", "tracker", "text"), Column("run", "run", "count"), Column("sequence", "sequence", "text"))
-    tail = (Column("fps", "fps", "decimal"), Column("peak_memory", "peak MiB", "mebibytes"))
+    tail = (
+        Column("fps", "fps", "decimal"),
+        Column("peak_memory", "peak MiB", "mebibytes"),
+        Column("frames", "frames", "count"),
+        Column("rows", "rows", "count"),
+    )
+    other = {(count.tracker, count.run_id, count.sequence): count.rows for count in evaluation.row_counts}
     rows = []
     for tracker in evaluation.trackers:
         tables = [*(metric.of(tracker) for metric in METRICS.values()), tracker.fps, tracker.peak_memory]
+        frames = _frame_counts(tracker)
         rows += [
-            (tracker.name, run_id, name, *(float(table[r, s]) for table in tables))
+            (
+                tracker.name,
+                run_id,
+                name,
+                *(float(table[r, s]) for table in tables),
+                frames[s],
+                other.get((tracker.name, run_id, name), frames[s]),
+            )
             for r, run_id in enumerate(tracker.run_ids)
             for s, name in enumerate(evaluation.sequences)
         ]

@@ -11,8 +11,8 @@ import numpy as np
 
 from pytracking.analysis.evaluation import Evaluation
 from pytracking.analysis.metrics import overlap, valid_frames
-from pytracking.analysis.report.boxes import load_boxes
-from pytracking.analysis.result_files import ResultSource
+from pytracking.analysis.result_files import ResultSource, load_boxes
+from pytracking.analysis.rows import frame_rows, row_offsets
 from pytracking.evaluation.data import Sequence
 from pytracking.utils.errors import InputError
 from pytracking.utils.image import read_image
@@ -79,8 +79,9 @@ def film_strips(
 
 def _strip(evaluation: Evaluation, sequence: Sequence, trackers: Mapping[str, ResultSource]) -> Strip:
     truth = sequence.ground_truth_rect
+    offsets = row_offsets(sequence)
     names = [tracker.name for tracker in evaluation.trackers]
-    results = [load_boxes(trackers[name], sequence.name)[: len(truth)] for name in names]
+    results = [frame_rows(load_boxes(trackers[name], sequence)[1], len(truth), offsets) for name in names]
     for boxes in results:
         boxes[0] = truth[0]  # where it was initialized, whatever the file says
     overlaps = np.full((len(names), len(truth)), np.nan)

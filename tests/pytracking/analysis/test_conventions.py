@@ -11,6 +11,8 @@ from pytracking.analysis.conventions import CONVENTIONS, Rules, rules_of
 from pytracking.analysis.metrics import ERROR_THRESHOLDS, NORM_ERROR_THRESHOLDS, THRESHOLDS, Curves, score_boxes
 from pytracking.utils.errors import InputError
 
+pytestmark = pytest.mark.filterwarnings("ignore::pytracking.analysis.rows.RowCountWarning")
+
 NAN = math.nan
 BOX = [10.0, 10.0, 10.0, 10.0]
 FAR = [500.0, 500.0, 10.0, 10.0]

@@ -12,6 +12,8 @@ from pytracking.analysis.result_files import RawResults
 from pytracking.utils.errors import InputError
 from tests.pytracking.dummy import make_sequence
 
+pytestmark = pytest.mark.filterwarnings("ignore::pytracking.analysis.rows.RowCountWarning")
+
 
 @pytest.fixture
 def stored(tmp_path):
