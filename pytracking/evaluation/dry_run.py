@@ -7,11 +7,11 @@ from collections.abc import Sequence as SequenceOf
 from rich.console import Console
 from rich.table import Table
 
-from pytracking.evaluation.planning import STATES, Part, Plan, PlannedJob, make_plan, variant_name
+from pytracking.evaluation.planning import SHOWN_NAMES, STATES, Part, Plan, PlannedJob, make_plan, variant_name
 from pytracking.evaluation.progress import describe_seconds
 
 FILE_WIDTH = 140  # of the table, where the output is no terminal
-SHOWN_NAMES = 3  # jobs that are named for each reason
+SHOWN_REASONS = 10
 
 
 def show_plan(
@@ -51,10 +51,12 @@ def _reasons(plan: Plan) -> list[str]:
     groups: dict[tuple[str, str], list[str]] = {}
     for planned in plan.with_state("again", "refused"):
         groups.setdefault((planned.state, planned.reason), []).append(planned.job.name)
-    lines = []
-    for (state, reason), names in groups.items():
+    lines = plan.remarks()
+    for (state, reason), names in list(groups.items())[:SHOWN_REASONS]:
         more = f" and {len(names) - SHOWN_NAMES} more" if len(names) > SHOWN_NAMES else ""
         lines.append(f"{state}: {', '.join(names[:SHOWN_NAMES])}{more}: {reason}")
+    if rest := list(groups.values())[SHOWN_REASONS:]:
+        lines.append(f"... and {sum(map(len, rest))} more jobs, each for a reason of its own")
     if unreadable := [planned.job.name for planned in plan.with_state("to do") if plan.frames(planned.job) is None]:
         lines.append(f"{len(unreadable)} jobs will fail, their data cannot be read: {', '.join(unreadable[:3])}")
     return lines

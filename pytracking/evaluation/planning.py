@@ -11,13 +11,16 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
-from pytracking.evaluation.data import PartialCopyWarning, Sequence, SequenceList
+from pytracking.evaluation.data import PartialCopyWarning, Sequence
 from pytracking.evaluation.jobs import Job
-from pytracking.evaluation.results import result_file, stores_of
+from pytracking.evaluation.result_identity import Describe, Found, described_once
+from pytracking.evaluation.result_names import TakenNames, aside_folder, folded, stored_sequences
+from pytracking.evaluation.results import stores_of
 from pytracking.evaluation.tracker import Tracker
 from pytracking.utils.errors import InputError
 
 State = Literal["done", "to do", "again", "refused"]
+SHOWN_NAMES = 3  # jobs that a remark names
 STATES: tuple[State, ...] = ("done", "to do", "again", "refused")
 
 
@@ -36,6 +39,7 @@ class PlannedJob:
     job: Job
     state: State
     reason: str = ""  # of "again" and "refused"
+    note: str = ""  # what is to be said of a result that is kept or gives way, the same for many
 
 
 @dataclass
@@ -57,6 +61,19 @@ class Plan:
             self._lengths[key] = _length(job.sequence)
         return self._lengths[key]
 
+    def remarks(self) -> list[str]:
+        """What people should know of results that are kept, and of those that give way to new ones."""
+        groups: dict[str, list[PlannedJob]] = {}
+        for planned in self.jobs:
+            if planned.note:
+                groups.setdefault(planned.note, []).append(planned)
+        lines = []
+        for note, group in groups.items():
+            names = ", ".join(planned.job.name for planned in group[:SHOWN_NAMES])
+            more = f" and {len(group) - SHOWN_NAMES} more" if len(group) > SHOWN_NAMES else ""
+            lines.append(f"{len(group)} of {len(self.jobs)} results {note}: {names}{more}")
+        return lines
+
     def seconds(self, jobs: Iterable[PlannedJob]) -> float | None:
         """Seconds in the trackers by the recorded speed; None where nothing is recorded of some tracker."""
         total = 0.0
@@ -74,7 +91,7 @@ def variant_name(tracker: Tracker) -> str:
 
 
 def make_plan(parts: SequenceOf[Part], overwrite: bool = False) -> Plan:
-    """Look at what is there. Raises InputError for unknown names and for two jobs that write the same files.
+    """Look at what is there. Raises InputError for unknown names and for sequences that would share result files.
 
     The order is by run, so that tables can be made of the first runs while the others are at work.
     """
@@ -83,16 +100,20 @@ def make_plan(parts: SequenceOf[Part], overwrite: bool = False) -> Plan:
     all_trackers = [tracker for part in parts for tracker in part.trackers]
     stores = {id(tracker): store for tracker, store in zip(all_trackers, stores_of(all_trackers), strict=True)}
     names = {key: _listing(store.folder) for key, store in stores.items()}
-    differences = {key: store.difference() for key, store in stores.items()}
+    taken = {key: TakenNames(stored_sequences(listed)) for key, listed in names.items()}
+    conflicts = {key: store.conflict() for key, store in stores.items()}
+    describe = described_once()
     speeds: dict[str, list[tuple[int, float]]] = {}
     jobs = []
     for tracker, sequence in sorted(entries, key=lambda entry: -1 if entry[0].run_id is None else entry[0].run_id):
         store = stores[id(tracker)]
+        if not conflicts[id(tracker)]:
+            _check_taken(taken[id(tracker)], sequence.name, store.folder)
         is_there = f"{sequence.name}.txt" in names[id(tracker)]
         if is_there and (speed := _recorded(store.folder, sequence.name)):
             speeds.setdefault(variant_name(tracker), []).append(speed)
         job = Job(sequence, tracker, store, overwrite)
-        jobs.append(_planned(job, is_there, differences[id(tracker)]))
+        jobs.append(_planned(job, is_there, conflicts[id(tracker)], describe))
     fps = {name: sum(n for n, _ in known) / sum(n / fps for n, fps in known) for name, known in speeds.items()}
     trackers = {variant_name(tracker): tracker for part in parts for tracker in part.trackers}
     for name in trackers.keys() - fps.keys():
@@ -101,42 +122,63 @@ def make_plan(parts: SequenceOf[Part], overwrite: bool = False) -> Plan:
     return Plan(jobs, fps)
 
 
-def _planned(job: Job, is_there: bool, difference: str) -> PlannedJob:
+def _planned(job: Job, is_there: bool, conflict: str, describe: Describe) -> PlannedJob:
     assert job.store is not None
-    if difference:
+    if conflict:
         if job.overwrite:
-            return PlannedJob(job, "again", f"results of other parameters are set aside:\n{difference}")
-        return PlannedJob(job, "refused", f"{job.store.folder} holds results made with other parameters:\n{difference}")
-    if not is_there:
-        return PlannedJob(job, "to do")
+            return PlannedJob(job, "again", f"results of other parameters are set aside:\n{conflict}")
+        return PlannedJob(job, "refused", f"{job.store.folder} holds results made with other parameters:\n{conflict}")
+    return _judged(job, describe) if is_there else PlannedJob(job, "to do")
+
+
+def _judged(job: Job, describe: Describe) -> PlannedJob:
+    """A job with a file in the place of its result."""
+    assert job.store is not None
+    try:
+        found = job.store.find(job.sequence, describe)
+    except InputError as error:
+        found = Found("other", str(error))
+    if found.state == "damaged":
+        return PlannedJob(job, "again", found.text, note="are damaged and count as missing")
+    if found.state == "other":
+        aside = aside_folder(job.store.folder)
+        note = f"are of other data, and will be set aside in {aside}"
+        return PlannedJob(job, "again", found.text, note) if job.overwrite else PlannedJob(job, "refused", found.text)
     if job.overwrite:
         return PlannedJob(job, "again", "--overwrite")
-    try:
-        job.store.is_complete(job.sequence)
-    except InputError as error:
-        return PlannedJob(job, "refused", str(error))
-    return PlannedJob(job, "done")
+    return PlannedJob(job, "done", note=found.text)
 
 
 def _check_unique(parts: SequenceOf[Part]) -> None:
     for part in parts:
-        names = SequenceList(part.sequences).names
-        _refuse_repeated("sequences", names)
+        _refuse_repeated("sequences", [sequence.name for sequence in part.sequences])
         _refuse_repeated("trackers", [str(tracker.results_dir) for tracker in part.trackers])
-    files = [
-        str(result_file(tracker.results_dir, name))
-        for part in parts
-        for tracker in part.trackers
-        for name in SequenceList(part.sequences).names
-    ]
-    if len(set(files)) < len(files):
-        _refuse_repeated("parts", files)
+    folders: dict[str, list[str]] = {}  # sequences whose results go there
+    for part in parts:
+        for folder in dict.fromkeys(str(tracker.results_dir) for tracker in part.trackers):
+            folders.setdefault(folder, []).extend(sequence.name for sequence in part.sequences)
+    _refuse_repeated("trackers", [folded(folder) for folder in folders])
+    for folder, sequences in folders.items():
+        _refuse_repeated("parts", [str(Path(folder, name)) for name in sequences])
+        names = TakenNames()
+        for name in sequences:
+            names.add(name)
 
 
 def _refuse_repeated(what: str, names: list[str]) -> None:
     repeated = [name for name, count in Counter(names).items() if count > 1]
     if repeated:
-        raise InputError(f"two {what} would write the same result files: {', '.join(repeated[:5])}; run them apart")
+        raise InputError(
+            f"two {what} would write the same result files: {', '.join(repeated[:5])}; "
+            "run them apart, each with its own --results_path or --runid"
+        )
+
+
+def _check_taken(taken: TakenNames, sequence: str, folder: Path) -> None:
+    try:
+        taken.check(sequence)
+    except InputError as error:
+        raise InputError(f"results in {folder} are in the way: {error}") from None
 
 
 def _listing(folder: Path) -> set[str]:

@@ -4,10 +4,12 @@
 - `<sequence>.txt`: a row `x y w h` per frame, tab-separated, 0-based pixels; written last, so it means "complete";
 - `<sequence>_time.txt`: seconds per frame (first row: initialization);
 - `<sequence>_object_presence_scores.txt` and `<sequence>_flags.txt`, of trackers that report them;
-- `<sequence>_info.json`: seed, frames, image size, fps, peak memory, date, software and device of this sequence;
+- `<sequence>_info.json`: seed, frames, what the data was (`result_identity`), image size, fps, peak memory, date,
+  software and device of this sequence;
 and one `run.json` with every parameter, a hash of all that changes results, and the software and device of the process
-that began. Results with another hash are never reused and never mixed with new ones. Hidden files are there while
-somebody writes: claims (`.<sequence>.claim`) and texts that are not complete.
+that began. Results with another hash, and results of other images, are never reused and never mixed with new ones; what
+gives way to new ones is set aside. Hidden files are there while somebody writes: claims (`.<sequence>.claim`) and texts
+that are not complete.
 """
 
 from __future__ import annotations
@@ -30,13 +32,13 @@ from ltr.admin.provenance import check_device, describe_environment
 from ltr.dataset.annotations import read_boxes, read_table
 from pytracking.evaluation.data import Sequence
 from pytracking.evaluation.environment import config_file
+from pytracking.evaluation.result_identity import Describe, Found, describe_data, differences, find_result
+from pytracking.evaluation.result_names import TakenNames, file_names, info_name, set_aside, stored_sequences
 from pytracking.evaluation.tracker import Output, Tracker, network_files
 from pytracking.utils.errors import InputError
 from pytracking.utils.files import read_record, temporary_beside, write_atomic
 
 FORMAT = 1  # raised when the files change, or when a change of the code makes old results incomparable
-
-
 BYTES_PER_FRAME = 100  # of all files of a sequence together
 
 
@@ -126,7 +128,7 @@ class ResultStore:
 
     def check_parameters(self, overwrite: bool = False) -> None:
         """Raise InputError, listing what differs, where results of other parameters are there and are to stay."""
-        if not overwrite and (difference := self.difference()):
+        if not overwrite and (difference := self.conflict()):
             raise InputError(
                 f"{self.folder} holds results made with other parameters:\n{difference}\n"
                 "  give another --runid, or --overwrite to set those results aside and start afresh"
@@ -134,10 +136,12 @@ class ResultStore:
 
     def _open(self, overwrite: bool) -> Path | None:
         self.check_parameters(overwrite)
-        set_aside = self._set_aside() if self.difference() else None
-        self.folder.mkdir(exist_ok=True)
-        self._remove_temporaries("run")
         path = self.folder / "run.json"
+        set_aside = self._set_aside() if overwrite and self.difference() else None
+        if self.difference():
+            path.unlink()  # of a start that came to nothing
+        self.folder.mkdir(exist_ok=True)
+        self._remove_temporaries(path)
         if not path.exists():
             environment = describe_environment(self.device)
             del environment["torch_threads"]  # of this process, which may run nothing itself
@@ -146,34 +150,35 @@ class ResultStore:
 
     def is_complete(self, seq: Sequence) -> bool:
         """Whether the sequence has a result. Raises InputError where that was made on other frames or boxes."""
-        if not result_file(self.folder, seq.name).exists():
-            return False
-        path = self.folder / f"{seq.name}_info.json"
-        stored, wanted = read_record(path), self.sequence_key(seq)
-        if differing := _differences({key: stored.get(key) for key in wanted}, wanted):
-            raise InputError(
-                f"the result of {seq} in {self.folder} was made on other data:\n{differing}\n"
-                "  give another --runid, or --overwrite to replace it"
-            )
-        return True
+        found = self.find(seq)
+        if found.state == "other":
+            raise InputError(found.text)
+        return found.state == "complete"
+
+    def find(self, seq: Sequence, describe: Describe = describe_data) -> Found:
+        """What there is of a sequence. Raises InputError where its frames or boxes cannot be listed."""
+        boxes = result_file(self.folder, seq.name)
+        return find_result(boxes, seq, self.sequence_key(seq), describe) if boxes.exists() else Found("nothing")
 
     @contextlib.contextmanager
     def claim(self, seq: Sequence) -> Iterator[None]:
         """Be the only process that runs this sequence. Raises ClaimedError where another one is, and UnwritableError.
 
-        What a killed process left half written is removed.
+        What a killed process left half written is removed. Raises InputError where files of another sequence have the
+        names of this one's.
         """
         with contextlib.ExitStack() as stack:
             try:
+                self._check_names(seq)
                 stack.enter_context(claim(self._claim_file(seq.name)))
-                self._remove_temporaries(*(Path(name).stem for name in _file_names(seq.name)), f"{seq.name}_probe")
+                self._remove_temporaries(*(self.folder / name for name in (*file_names(seq.name), _probe(seq))))
             except OSError as error:
                 raise self._unwritable(error) from error
             yield
 
     def check_writable(self, seq: Sequence) -> None:
         """Raise UnwritableError now rather than after an hour of tracking: room is needed for the result."""
-        probe = temporary_beside(self.folder / f"{seq.name}_probe")
+        probe = temporary_beside(self.folder / _probe(seq))
         try:
             _write_synced(probe, "0" * BYTES_PER_FRAME * len(seq))
         except OSError as error:
@@ -190,6 +195,7 @@ class ResultStore:
         """Texts of the files of one sequence, by file name, with the software and device of this process."""
         seconds = sum(output["time"])
         entry = self.sequence_key(seq) | {
+            "data": _known_data(seq),
             "image_size": _image_size(seq),
             "seed": seed,
             "fps": round(len(seq) / seconds, 3) if seconds > 0 else None,
@@ -204,10 +210,10 @@ class ResultStore:
             _lines(output["flag"]),
             json.dumps(entry, indent=1) + "\n",
         )
-        return dict(zip(_file_names(seq.name), contents, strict=True))
+        return dict(zip(file_names(seq.name), contents, strict=True))
 
     def write(self, seq: Sequence, files: dict[str, str]) -> None:
-        """Write the files of `render`, the boxes last; empty ones are removed.
+        """Write the files of `render`, the boxes last; empty ones are removed, a result of other data is set aside.
 
         Raises InputError where the folder came to hold results of other parameters meanwhile, and UnwritableError;
         old files then stay.
@@ -218,15 +224,18 @@ class ResultStore:
                 "  run again with another --runid, or when that process has ended"
             )
         try:
-            self._replace_files(files, last=result_file(self.folder, seq.name))
+            self._check_names(seq)  # again: another process may have taken them meanwhile
+            self._replace_files(seq, files)
         except OSError as error:
             raise self._unwritable(error) from error
 
-    def _replace_files(self, texts: dict[str, str], last: Path) -> None:
+    def _replace_files(self, seq: Sequence, texts: dict[str, str]) -> None:
+        last = result_file(self.folder, seq.name)
         temporaries = {self.folder / name: temporary_beside(self.folder / name) for name, text in texts.items() if text}
         try:
             for path, temporary in temporaries.items():
                 _write_synced(temporary, texts[path.name])
+            self._make_room(seq, json.loads(texts[info_name(seq.name)]))
             last.unlink(missing_ok=True)
             for name in texts.keys() - {path.name for path in temporaries}:
                 (self.folder / name).unlink(missing_ok=True)
@@ -237,12 +246,22 @@ class ResultStore:
                 with contextlib.suppress(OSError):  # the first error is the one to report
                     temporary.unlink(missing_ok=True)
 
-    def _remove_temporaries(self, *stems: str) -> None:
-        """Remove what processes that were killed left; call it with the claim of these files."""
-        pattern = re.compile(rf"\.({'|'.join(map(re.escape, stems))})\.[0-9a-f]+\.tmp")
+    def _make_room(self, seq: Sequence, new: dict[str, Any]) -> None:
+        """Set aside the result that is there, unless it is known to be of the same images."""
+        old = read_record(self.folder / info_name(seq.name))
+        if result_file(self.folder, seq.name).exists() and not (_images(old) and _images(old) == _images(new)):
+            set_aside(self.folder, file_names(seq.name))
+
+    def _remove_temporaries(self, *paths: Path) -> None:
+        """Remove what processes that were killed left of these files; call it with their claim."""
+        names = "|".join(rf"{re.escape(path.stem)}\.[0-9a-f]+\.tmp{re.escape(path.suffix)}" for path in paths)
+        pattern = re.compile(rf"\.({names})")
         for name in os.listdir(self.folder):
-            if pattern.match(name):
+            if pattern.fullmatch(name):
                 (self.folder / name).unlink(missing_ok=True)
+
+    def _check_names(self, seq: Sequence) -> None:
+        TakenNames(stored_sequences(os.listdir(self.folder))).check(seq.name)
 
     def _claim_file(self, sequence: str) -> Path:
         return self.folder / f".{sequence}.claim"
@@ -252,8 +271,22 @@ class ResultStore:
         box = [round(value, 4) for value in seq.init_bbox()]
         return {"hash": self.record["hash"], "dataset": seq.dataset, "frames": len(seq), "init_bbox": box}
 
+    def conflict(self) -> str:
+        """`difference`, where results were made, or are being made, in the other way; a failed start counts nothing."""
+        difference = self.difference()
+        return difference if difference and not self._is_blank() else ""
+
+    def _is_blank(self) -> bool:
+        if not read_record(self.folder / "run.json"):
+            return False  # nobody knows what was there
+        files = [path for path in self.folder.rglob("*") if path.is_file() and not path.name.startswith(".")]
+        return files == [self.folder / "run.json"] and not self._held_claims()
+
+    def _held_claims(self) -> list[str]:
+        return [path.name for path in self.folder.glob(".*.claim") if is_held(path)]
+
     def difference(self) -> str:
-        """In which way the results in the folder are of another run than this; empty where they are of this one."""
+        """In which way `run.json` is that of another run than this; empty where it is of this one."""
         path = self.folder / "run.json"
         if not path.exists():
             foreign = sorted(self.folder.glob("*.txt")) if self.folder.is_dir() else []
@@ -261,11 +294,10 @@ class ResultStore:
         stored = read_record(path)
         if stored.get("hash") == self.record["hash"]:
             return ""
-        return _differences(stored, self.record, ignored=("hash", "environment")) or "  the hash alone"
+        return differences(stored, self.record, ignored=("hash", "environment")) or "  the hash alone"
 
     def _set_aside(self) -> Path:
-        held = [path.name for path in self.folder.glob(".*.claim") if is_held(path)]
-        if held:
+        if held := self._held_claims():
             raise InputError(
                 f"another process is writing results with other parameters to {self.folder} ({held[0]}); "
                 "wait for it, stop it, or give another --runid"
@@ -309,10 +341,22 @@ def describe_run(tracker: Tracker) -> dict[str, Any]:
     }
 
 
-def _file_names(sequence: str) -> tuple[str, ...]:
-    """Files of one sequence: boxes, times, scores, flags, record."""
-    sides = ("_time.txt", "_object_presence_scores.txt", "_flags.txt", "_info.json")
-    return (f"{sequence}.txt", *(f"{sequence}{side}" for side in sides))
+def _probe(seq: Sequence) -> str:
+    return f"{seq.name}_probe"
+
+
+def _known_data(seq: Sequence) -> dict[str, str] | None:
+    """`describe_data`; None where the images went away while they were tracked, which is no reason to lose a result."""
+    try:
+        return describe_data(seq)
+    except InputError:
+        return None
+
+
+def _images(info: dict[str, Any]) -> str | None:
+    """Fingerprint of the images of a result, where its record has one."""
+    data = info.get("data")
+    return data.get("images") if isinstance(data, dict) else None
 
 
 def _image_size(seq: Sequence) -> list[int] | None:
@@ -336,20 +380,3 @@ def _write_synced(path: Path, text: str) -> None:
 
 def _lines(rows: Iterable[str]) -> str:
     return "".join(f"{row}\n" for row in rows)
-
-
-def _differences(stored: dict[str, Any], wanted: dict[str, Any], ignored: tuple[str, ...] = ()) -> str:
-    """Lines `  name: old there, new here` of the entries that differ, nested ones as `outer.inner`."""
-    old = dict(_flatten({key: value for key, value in stored.items() if key not in ignored}))
-    # By way of JSON, so that tuples are lists as in a stored record.
-    new = dict(_flatten(json.loads(json.dumps({k: v for k, v in wanted.items() if k not in ignored}))))
-    names = [name for name in {**old, **new} if old.get(name, "nothing") != new.get(name, "nothing")]
-    return "\n".join(f"  {name}: {old.get(name, 'nothing')} there, {new.get(name, 'nothing')} here" for name in names)
-
-
-def _flatten(value: Any, name: str = "") -> Iterator[tuple[str, Any]]:
-    if isinstance(value, dict) and value:
-        for key, item in value.items():
-            yield from _flatten(item, f"{name}.{key}" if name else key)
-    else:
-        yield name, value

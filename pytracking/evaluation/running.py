@@ -19,6 +19,8 @@ from pytracking.evaluation.progress import FPS_MEANING, ProgressReport
 from pytracking.evaluation.results import ResultStore, UnwritableError
 from pytracking.evaluation.tracker import OnFrame, Tracker
 
+SHOWN_MESSAGES = 10  # different messages that a summary repeats
+
 
 @dataclass
 class RunSummary:
@@ -43,11 +45,15 @@ class RunSummary:
         groups: dict[str, list[Outcome]] = {}
         for outcome in self.with_status("failed"):
             groups.setdefault(outcome.traceback or outcome.message, []).append(outcome)
-        for text, outcomes in groups.items():
+        unforeseen = {text: group for text, group in groups.items() if group[0].traceback}
+        messages = [entry for entry in groups.items() if entry[0] not in unforeseen]
+        for text, outcomes in [*unforeseen.items(), *messages[:SHOWN_MESSAGES]]:
             names = ", ".join(f"{o.tracker} {o.sequence}" for o in outcomes[:5])
             separator = "\n" if "\n" in text else " "
             more = f" and {len(outcomes) - 5} more" if len(outcomes) > 5 else ""
             lines.append(f"failed: {names}{more}:{separator}{text}")
+        if rest := [f"{o.tracker} {o.sequence}" for _, outcomes in messages[SHOWN_MESSAGES:] for o in outcomes]:
+            lines.append(f"{len(rest)} more failed, for reasons told above when they did: {', '.join(rest)}")
         return "\n".join(lines)
 
 
@@ -146,6 +152,8 @@ def run_parts(
     summary.outcomes += [planned.job.outcome("skipped") for planned in skipped]
     if skipped:
         _say(console, f"{len(skipped)} of {len(plan.jobs)} skipped: results exist (use --overwrite)")
+    for line in plan.remarks():
+        _say(console, line)
     rest = plan.with_state("to do", "again", "refused")
     frames = sum(plan.frames(planned.job) or 0 for planned in rest)
     report = ProgressReport(len(plan.jobs), console, plan.frames, frames, finished=len(skipped))

@@ -138,6 +138,32 @@ def test_setting_aside_never_overwrites(store, tmp_path):
     assert len(list(store.folder.parent.glob("default.replaced-*"))) == 3
 
 
+def test_a_failed_start_blocks_nothing(store, tmp_path, sequence):
+    """Its run.json stands for no result; but a run that is at its first sequence is no failed start."""
+    store.open()
+    corrected = ResultStore(DummyTracker("wander", "default", seed=1, results_path=tmp_path / "results"))
+    with store.claim(sequence), pytest.raises(InputError, match="made with other parameters"):
+        corrected.open()
+    assert corrected.open() is None
+    assert json.loads((store.folder / "run.json").read_text())["seed"] == 1
+    assert [path.name for path in store.folder.parent.iterdir()] == ["default"]
+    corrected.save(sequence, OUTPUT, seed=1)
+    with pytest.raises(InputError, match="made with other parameters"):
+        store.open()
+
+
+def test_temporary_files_of_sequences_with_awkward_names(store, tmp_path):
+    store.open()
+    with store.claim(make_sequence(tmp_path / "data", "s.v2")):
+        kept = {".run.0123456789ab.tmp.txt", ".s.v2_info.0123456789ab.tmp.txt", ".s.0123456789ab.tmp.v2_probes"}
+        for name in kept:
+            (store.folder / name).touch()
+    (store.folder / ".s.0123456789ab.tmp.v2_probe").touch()
+    with store.claim(make_sequence(tmp_path / "data", "s.v2")):
+        names = {path.name for path in store.folder.iterdir()}
+    assert names == {"run.json", ".s.v2.claim", *kept}
+
+
 def test_boxes_are_written_last(store, sequence, monkeypatch):
     store.open()
     replaced = []
