@@ -11,14 +11,14 @@ import os
 import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from ltr.admin.mdnet_files import MATLAB_MARK, is_rt_mdnet, mdnet_state_dict, read_vgg_m
+from ltr.admin.mdnet_files import MATLAB_MARK, is_rt_mdnet, mdnet_arguments, mdnet_state_dict, read_vgg_m
 from ltr.admin.safe_unpickling import CheckpointError, is_plain_data, load_plain, pickled_names
 
 __all__ = [
@@ -55,6 +55,7 @@ class Checkpoint:
     kwargs: dict[str, Any] = field(default_factory=dict)  # the constructor's keyword arguments
     args: tuple[Any, ...] = ()  # and its positional ones
     info: dict[str, Any] = field(default_factory=dict)  # everything else: epoch, settings, stats, optimizer, ...
+    pytracking_defaults: bool = False  # whether arguments that it leaves out have those of pytracking's constructors
 
     def as_dict(self) -> dict[str, Any]:
         """The checkpoint in the form of a DiMP training file: "net", "constructor" and the entries of `info`."""
@@ -90,12 +91,14 @@ def save_checkpoint(
     *,
     args: tuple[Any, ...] = (),
     info: Mapping[str, Any] | None = None,
+    pytracking_defaults: bool = False,
     overwrite: bool = False,
 ) -> Path:
     """Write a network file that `read_checkpoint` reads back, atomically; the suffix of `path` chooses the format.
 
     `.safetensors` holds the network and JSON values; `.pth` and `.pth.tar` hold tensors in `info` as well (the
-    optimizer's state). `kwargs`, `args` and `info` are plain values; JSON turns tuples into lists.
+    optimizer's state). `kwargs`, `args` and `info` are plain values; JSON turns tuples into lists. What `kwargs`
+    leaves out has this project's defaults, with `pytracking_defaults` pytracking's; in `.pth` files always the latter.
 
     Raises:
         FileExistsError: the file exists and `overwrite` is off.
@@ -107,7 +110,9 @@ def save_checkpoint(
     tensors = net.state_dict() if isinstance(net, nn.Module) else net
     # Each tensor gets memory of its own: safetensors refuses shared memory, torch.save would write whole buffers.
     state_dict = {key: tensor.detach().cpu().clone().contiguous() for key, tensor in tensors.items()}
-    checkpoint = Checkpoint(path, state_dict, architecture, dict(kwargs or {}), args, dict(info or {}))
+    checkpoint = Checkpoint(
+        path, state_dict, architecture, dict(kwargs or {}), args, dict(info or {}), pytracking_defaults
+    )
     taken = {"net", "constructor"} & checkpoint.info.keys()
     if taken:
         raise ValueError(f"info must not hold {sorted(taken)}: the network itself is stored under these names")
@@ -152,7 +157,7 @@ def _from_torch_file(path: Path, content: Any) -> Checkpoint:
         found = type(content).__name__
         raise CheckpointError(f"{path} holds one {found}; expected a training checkpoint or a state dict.")
     if content and all(isinstance(value, Tensor) for value in content.values()):
-        return Checkpoint(path, _state_dict(path, content))
+        return _weights_alone(path, content, {})
     entry = next((name for name in _STATE_DICT_ENTRIES if isinstance(content.get(name), dict)), None)
     if entry is None:
         found = ", ".join(map(str, list(content)[:8])) or "nothing"
@@ -161,19 +166,26 @@ def _from_torch_file(path: Path, content: Any) -> Checkpoint:
             f"(RT-MDNet) or tensors alone, found {found}."
         )
     info = {str(key): value for key, value in content.items() if key not in (entry, "constructor")}
-    if is_rt_mdnet(content[entry]):
-        shared = _state_dict(path, content[entry])
-        return Checkpoint(path, mdnet_state_dict(shared), "mdnet", {"num_branches": 0}, info=info)
     constructor = content.get("constructor")
     if constructor is None:
-        return Checkpoint(path, _state_dict(path, content[entry]), info=info)
+        return _weights_alone(path, content[entry], info)
     fields = constructor if isinstance(constructor, dict) else {}
     return _with_constructor(
-        Checkpoint(path, _state_dict(path, content[entry]), info=info),
+        Checkpoint(path, _state_dict(path, content[entry]), info=info, pytracking_defaults=True),
         fields.get("fun_name"),
         fields.get("kwds"),
         fields.get("args"),
     )
+
+
+def _weights_alone(path: Path, tensors: dict[Any, Any], info: dict[str, Any]) -> Checkpoint:
+    """A state dict without a constructor; one of MDNet tells by its keys how that was called."""
+    state_dict = _state_dict(path, tensors)
+    if is_rt_mdnet(state_dict):
+        state_dict = mdnet_state_dict(state_dict)
+    if (arguments := mdnet_arguments(state_dict)) is not None:
+        return Checkpoint(path, state_dict, "mdnet", arguments, info=info)
+    return Checkpoint(path, state_dict, info=info)
 
 
 def _with_constructor(checkpoint: Checkpoint, name: Any, kwargs: Any, args: Any) -> Checkpoint:
@@ -185,7 +197,7 @@ def _with_constructor(checkpoint: Checkpoint, name: Any, kwargs: Any, args: Any)
             f"{checkpoint.path}: its constructor is malformed: expected a function name, keyword arguments and "
             f"positional arguments, found {name!r:.80}, {kwargs!r:.80}, {args!r:.80}."
         )
-    return Checkpoint(checkpoint.path, checkpoint.state_dict, name, kwargs, tuple(args), checkpoint.info)
+    return replace(checkpoint, architecture=name, kwargs=kwargs, args=tuple(args))
 
 
 def _state_dict(path: Path, tensors: dict[Any, Any]) -> dict[str, Tensor]:
@@ -211,7 +223,7 @@ def _read_safetensors(path: Path) -> Checkpoint:
             f"{path} is damaged or no safetensors file; download or convert it again. "
             f"The reader said: {type(error).__name__}: {error}"
         ) from error
-    checkpoint = Checkpoint(path, state_dict, info=info)
+    checkpoint = Checkpoint(path, state_dict, info=info, pytracking_defaults=metadata.get("defaults") == "pytracking")
     if "architecture" not in metadata:
         return checkpoint
     return _with_constructor(checkpoint, metadata["architecture"], described.get("kwargs"), described.get("args"))
@@ -233,6 +245,8 @@ def _write_safetensors(path: Path, checkpoint: Checkpoint) -> None:
         ) from error
     if checkpoint.architecture is not None:
         metadata["architecture"] = checkpoint.architecture
+    if checkpoint.pytracking_defaults:
+        metadata["defaults"] = "pytracking"
     # save_file would make a file that its owner alone may read.
     path.write_bytes(save(checkpoint.state_dict, metadata))
 

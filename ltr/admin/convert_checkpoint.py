@@ -7,6 +7,7 @@ import argparse
 import json
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from ltr.admin.checkpoint import (
@@ -40,8 +41,18 @@ def convert_checkpoint(
     scalars = {key: value for key, value in content.info.items() if isinstance(value, str | int | float | bool)}
     info = scalars | {"source_file": source.name, "source_sha256": file_sha256(source)}
     name = architecture or content.architecture
-    save_checkpoint(target, content.state_dict, name, content.kwargs, args=content.args, info=info, overwrite=overwrite)
-    return Checkpoint(target, content.state_dict, name, content.kwargs, content.args, info)
+    written = replace(content, path=target, architecture=name, info=info)
+    save_checkpoint(
+        target,
+        written.state_dict,
+        name,
+        written.kwargs,
+        args=written.args,
+        info=info,
+        pytracking_defaults=written.pytracking_defaults,
+        overwrite=overwrite,
+    )
+    return written
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

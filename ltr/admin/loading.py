@@ -5,12 +5,14 @@ import importlib
 import re
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from torch import Tensor, nn
 
 from ltr.admin.checkpoint import Checkpoint, CheckpointError, read_checkpoint
+from ltr.models.tracking.settings import PYTRACKING_DEFAULTS, pytracking_arguments
 
 # Constructor functions that network files may ask for: "module:function", imported when needed.
 ARCHITECTURES = {
@@ -31,6 +33,8 @@ def load_network(
     checkpoint: int | str | Path | None = None,
     constructor_fun_name: str | None = None,
     constructor_module: str | None = None,
+    *,
+    default_constructor: str | None = None,
     **kwargs: Any,
 ) -> tuple[nn.Module, dict[str, Any]]:
     """Network with the weights of a file, on the CPU, in training mode.
@@ -40,10 +44,12 @@ def load_network(
         checkpoint: epoch number in the folder (default: the highest), or a file (in the folder, if not found as named).
         constructor_fun_name: architecture to build instead of the one that the file names.
         constructor_module: module to import that function from, instead of the known architectures.
+        default_constructor: architecture of a file that holds weights alone, and so names none.
         kwargs: override the constructor arguments in the file. Of those, `backbone_pretrained` counts as False,
             because the file holds the backbone's weights.
 
-    A file of heads alone (`ltr.admin.export_heads`) gets its backbone from the constructor.
+    A file of heads alone (`ltr.admin.export_heads`) gets its backbone from the constructor. Arguments that a file of
+    pytracking leaves out have the defaults of pytracking's constructors (`PYTRACKING_DEFAULTS`), not those of ours.
 
     Returns:
         The network, and the file's content: "net" (state dict), "constructor" and the training's other entries, all
@@ -53,17 +59,24 @@ def load_network(
         CheckpointError: file absent, unreadable, of unknown architecture, or not fitting the network.
     """
     content = read_checkpoint(find_checkpoint(network_dir, checkpoint))
-    name = constructor_fun_name or content.architecture
+    name = constructor_fun_name or content.architecture or default_constructor
     if name is None:
         raise CheckpointError(
             f"{content.path} holds weights without an architecture; give constructor_fun_name=, "
-            f"one of {', '.join(ARCHITECTURES)}."
+            f"one of {', '.join(ARCHITECTURES)}. In a parameter file, for example, type "
+            f"NetWithBackbone(net_path='{content.path.name}', constructor='dimpnet50'); or make a file that names it, "
+            f"and use that:\n"
+            f"  python -m ltr.admin.convert_checkpoint {content.path} --architecture dimpnet50"
         )
     heads_only = "backbone_sha256" in content.info
     replaced = "backbone_pretrained" in content.kwargs and not heads_only
-    arguments = content.kwargs | ({"backbone_pretrained": False} if replaced else {})
+    arguments = content.kwargs | ({"backbone_pretrained": False} if replaced else {}) | kwargs
+    fills_in = content.pytracking_defaults and constructor_module is None and name in PYTRACKING_DEFAULTS
     try:
-        net = _build(_constructor(name, constructor_module), name, content.args, arguments | kwargs)
+        constructor = _constructor(name, constructor_module)
+        if fills_in:
+            constructor = partial(_build_as_pytracking, constructor, name)
+        net = _build(constructor, name, content.args, arguments)
     except CheckpointError as error:
         raise CheckpointError(f"{content.path}: {error}") from error
     state_dict = _with_backbone(content, net) if heads_only else content.state_dict
@@ -178,6 +191,10 @@ def _constructor(name: str, module: str | None) -> Callable[..., nn.Module]:
         module, name = ARCHITECTURES[name].split(":")
     constructor: Callable[..., nn.Module] = getattr(importlib.import_module(module), name)
     return constructor
+
+
+def _build_as_pytracking(constructor: Callable[..., nn.Module], name: str, *args: Any, **kwargs: Any) -> nn.Module:
+    return constructor(**pytracking_arguments(name, args, kwargs))
 
 
 def _build(

@@ -29,6 +29,14 @@ def mdnet_state_dict(shared_layers: Mapping[str, Tensor]) -> dict[str, Tensor]:
     return {f"layers.{name}": tensor for name, tensor in shared_layers.items()}
 
 
+def mdnet_arguments(state_dict: Mapping[str, Tensor]) -> dict[str, Any] | None:
+    """Arguments of the constructor `mdnet` for these weights; None where they are another network's."""
+    if not {f"{name}.weight" for name in _VGG_M_CONVOLUTIONS} <= state_dict.keys():
+        return None
+    branches = {key.split(".")[1] for key in state_dict if key.startswith("branches.")}
+    return {"num_branches": len(branches), "with_fully_connected": "layers.fc4.0.weight" in state_dict}
+
+
 def read_vgg_m(path: Path) -> dict[str, Tensor]:
     """conv1-3 of MatConvNet's `imagenet-vgg-m.mat` as a state dict of MDNet.
 

@@ -31,6 +31,7 @@ class NetWithBackbone:
         std: tuple[float, float, float] | None = None,
         *,
         architecture: str | None = None,
+        constructor: str | None = None,  # of a file that holds weights alone; other files name their own
         **net_kwargs: Any,
     ) -> None:
         if (net_path is None) == (architecture is None):
@@ -41,6 +42,7 @@ class NetWithBackbone:
             raise ValueError(f"expected image_format 'rgb' (images are RGB everywhere here), found '{image_format}'")
         self.net_path = None if net_path is None else str(net_path)
         self.architecture = architecture
+        self.constructor = constructor  # not described: weights fit one constructor, or are refused
         self.net_kwargs = net_kwargs
         self.mean, self.std = mean, std
         self.net: Any = None
@@ -72,7 +74,7 @@ class NetWithBackbone:
         if self.net is None or self._loaded not in (None, wanted):  # None: a network that the caller put in place
             kwargs = tuple(sorted(self.net_kwargs.items()))
             path = None if self.net_path is None else str(find_network(self.net_path))
-            self.net = _load(path, self.architecture, kwargs, *wanted)
+            self.net = _load(path, self.architecture or self.constructor, kwargs, *wanted)
             self._loaded = wanted
         self.identity = id(self.net), repr(self.describe())
 
@@ -109,7 +111,7 @@ def _load(
     if path is None:
         net = build_network(str(architecture), **dict(kwargs))
     else:
-        net, _ = load_network(path, **dict(kwargs))
+        net, _ = load_network(path, default_constructor=architecture, **dict(kwargs))
     inference: nn.Module = net.eval().for_inference()  # type: ignore[operator]  # every network here has it
     if dtype != "float32":
         for part in inference.low_precision_parts():  # type: ignore[operator]

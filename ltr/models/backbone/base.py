@@ -23,7 +23,16 @@ class Backbone(nn.Module):
     _frozen: tuple[str, ...] = ()
 
     def freeze(self, names: Iterable[str]) -> None:
-        """Stop the training of submodules, their batch-norm statistics included, e.g. ("conv1", "bn1", "layer1")."""
+        """Stop the training of submodules, their batch-norm statistics included, e.g. ("conv1", "bn1", "layer1").
+
+        "all" and "none" stand for all of them and for none. Raises ValueError for one that is not there.
+        """
+        children = [name for name, _ in self.named_children()]
+        if isinstance(names, str):
+            names = {"all": children, "none": []}.get(names, [names])
+        known = {name for name, _ in self.named_modules()}
+        if unknown := [name for name in names if name not in known]:
+            raise ValueError(f"Expected frozen layers among {', '.join(children)}, got {', '.join(unknown)}.")
         self._frozen = tuple(names)
         for name in self._frozen:
             self.get_submodule(name).requires_grad_(False)

@@ -1,7 +1,6 @@
 """DiMP networks (Bhat et al., ICCV 2019): backbone, target classifier, IoU predictor."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any, Self
 
 import torch
@@ -14,6 +13,7 @@ from ltr.models.target_classifier.features import residual_basic_block, residual
 from ltr.models.target_classifier.initializer import FilterInitializerLinear, FilterInitializerZero
 from ltr.models.target_classifier.linear_filter import LinearFilter
 from ltr.models.target_classifier.optimizer import DiMPSteepestDescentGN
+from ltr.models.tracking.settings import DiMPSettings, dimp_settings
 
 Features = dict[str, Tensor]
 
@@ -117,46 +117,16 @@ class DiMPnet(nn.Module):
         return parts
 
 
-@dataclass(frozen=True, kw_only=True)
-class DiMPSettings:
-    """Keyword arguments of the constructors below, under the names that published checkpoints store."""
-
-    backbone_pretrained: bool = False  # start from ImageNet weights
-    frozen_backbone_layers: Sequence[str] = ()  # submodules of the backbone that are not trained
-    clf_feat_blocks: int = 1  # residual blocks between backbone and filter
-    final_conv: bool = True  # a 3x3 convolution after them
-    clf_feat_norm: bool = True  # instance L2 norm of the filter's features
-    out_feature_dim: int = 256  # channels of the filter
-    filter_size: int = 4  # taps a side
-    filter_init: str = "linear"  # "linear": learnt offline; "zero": nothing to learn
-    optim_iter: int = 5  # default number of iterations of the filter optimizer
-    optim_init_step: float = 0.9
-    optim_init_reg: float = 0.1
-    init_gauss_sigma: float = 0.9  # cells
-    num_dist_bins: int = 100
-    bin_displacement: float = 0.1  # cells
-    mask_init_factor: float = 3.0
-    target_mask_act: str = "sigmoid"
-    score_act: str = "relu"
-    bb_regressor: bool = True  # IoU predictor for the refinement of boxes
-    iou_input_dim: tuple[int, int] = (256, 256)
-    iou_inter_dim: tuple[int, int] = (256, 256)
-    iou_hidden_dim: int = 256
-
-    def __post_init__(self) -> None:
-        if self.filter_init not in ("linear", "zero"):
-            raise ValueError(f"Expected filter_init 'linear' or 'zero', got {self.filter_init!r}.")
-
-
 def dimpnet18(**settings: Any) -> DiMPnet:
     """DiMP-18; keywords: fields of `DiMPSettings`.
 
     Raises:
         TypeError: a keyword is unknown.
+        ValueError: a value is of no use or not supported.
     """
     from ltr.models.backbone.resnet import resnet18
 
-    s = DiMPSettings(**settings)
+    s = dimp_settings(settings)
     backbone = resnet18(pretrained=s.backbone_pretrained)
     return _dimpnet(backbone, (128, 256), residual_basic_block(256, **_feature_settings(s)), s)
 
@@ -166,10 +136,11 @@ def dimpnet50(**settings: Any) -> DiMPnet:
 
     Raises:
         TypeError: a keyword is unknown.
+        ValueError: a value is of no use or not supported.
     """
     from ltr.models.backbone.resnet import resnet50
 
-    s = DiMPSettings(**{"clf_feat_blocks": 0, "out_feature_dim": 512, **settings})
+    s = dimp_settings(settings, clf_feat_blocks=0, out_feature_dim=512)
     backbone = resnet50(pretrained=s.backbone_pretrained)
     return _dimpnet(backbone, (512, 1024), residual_bottleneck(256, **_feature_settings(s)), s)
 
@@ -192,10 +163,11 @@ def dimpnet_lite0(**settings: Any) -> DiMPnet:
 
     Raises:
         TypeError: a keyword is unknown.
+        ValueError: a value is of no use or not supported.
     """
     from ltr.models.backbone.efficientnet_lite import efficientnet_lite0
 
-    s = DiMPSettings(**{**_LITE0_DEFAULTS, **settings})
+    s = dimp_settings(settings, **_LITE0_DEFAULTS)
     backbone = efficientnet_lite0(pretrained=s.backbone_pretrained)
     return _dimpnet(backbone, (40, 112), residual_basic_block(112, **_feature_settings(s)), s)
 

@@ -17,6 +17,7 @@ from ltr.models.backbone.base import Backbone
 from ltr.models.layers.adaptive_roi_align import adaptive_roi_align_max
 from ltr.models.layers.dropout import SeededDropout
 from ltr.models.layers.normalization import InstanceL2Norm
+from ltr.models.tracking.settings import FLAG, NAMES, check_arguments, count
 
 ROI_SIZE = 3  # cells a side of a box's features
 
@@ -265,7 +266,8 @@ def centered_points(
 
 
 def mdnet(num_branches: int = 1, with_fully_connected: bool = True) -> MDNet:
-    """MDNet with random weights; those of RT-MDNet or VGG-M come from a file."""
+    """MDNet with random weights; those of RT-MDNet or VGG-M come from a file. Raises ValueError for a wrong value."""
+    check_arguments({"num_branches": count(0), "with_fully_connected": FLAG}, locals())
     return MDNet(num_branches, with_fully_connected)
 
 
@@ -282,8 +284,10 @@ def mdnet_lite0(
     With branches, one for each training domain, it has an fc4 and an fc5 that are learnt offline.
 
     Raises:
-        ValueError: no layers, or other ones than layer1 to layer4.
+        ValueError: no layers, or other ones than layer1 to layer4; another value that is of no use.
     """
+    checks = {"backbone_pretrained": FLAG, "target_size": count(1), "hidden_dim": count(1), "num_branches": count(0)}
+    check_arguments({**checks, "frozen_backbone_layers": NAMES}, locals())
     from ltr.models.backbone.efficientnet_lite import efficientnet_lite0
 
     known = {"layer1": (4, 24), "layer2": (8, 40), "layer3": (16, 112), "layer4": (32, 320)}  # stride, channels

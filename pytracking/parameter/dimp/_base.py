@@ -19,16 +19,16 @@ EMA_SLOW, EMA_MEDIUM, EMA_FAST = 0.01, 0.5, 0.99  # alpha of the moving-average 
 
 
 def dimp18() -> DiMPParams:
-    return DiMPParams(net=NetWithBackbone(net_path="dimp18.pth"))
+    return DiMPParams(net=NetWithBackbone(net_path="dimp18.pth", constructor="dimpnet18"))
 
 
 def dimp50() -> DiMPParams:
-    return DiMPParams(net=NetWithBackbone(net_path="dimp50.pth"))
+    return DiMPParams(net=NetWithBackbone(net_path="dimp50.pth", constructor="dimpnet50"))
 
 
 def dimp50_got10k() -> DiMPParams:
     """DiMP-50 trained on the training split of GOT-10k alone, as its protocol asks."""
-    return DiMPParams(net=NetWithBackbone(net_path="dimp50_got10k.pth.tar"))
+    return DiMPParams(net=NetWithBackbone(net_path="dimp50_got10k.pth.tar", constructor="dimpnet50"))
 
 
 def dimp_lite() -> DiMPParams:

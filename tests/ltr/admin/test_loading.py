@@ -184,3 +184,95 @@ def test_dimpnet18_round_trip(tmp_path: Path) -> None:
         CheckpointError, match=r"dimp18\.pth does not fit the network dimpnet18:\n  \d+ of another shape"
     ):
         load_network(path, out_feature_dim=128)
+
+
+# What pytracking's constructors fill in.
+GENERIC = {
+    "filter_size": 1, "optim_iter": 5, "optim_init_step": 1.0, "optim_init_reg": 0.01, "init_gauss_sigma": 1.0,
+    "num_dist_bins": 5, "bin_displacement": 1.0, "mask_init_factor": 4.0,
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", ["dimpnet18", "dimpnet50"])
+@pytest.mark.parametrize("left_out", [set(GENERIC), {"num_dist_bins", "bin_displacement"}, {"bin_displacement"}])
+def test_arguments_left_out_are_pytrackings(tmp_path: Path, name: str, left_out: set[str]) -> None:
+    """Also where no tensor has another shape, so that nothing but the scores would show it."""
+    given = {"filter_size": 4, "optim_iter": 3, "optim_init_step": 0.9, "optim_init_reg": 0.1} | {
+        "init_gauss_sigma": 0.9, "num_dist_bins": 100, "bin_displacement": 0.1, "mask_init_factor": 3.0
+    }  # fmt: skip
+    kwds = {key: value for key, value in given.items() if key not in left_out}
+    expected = build_network(name, **(GENERIC | kwds))
+    path = write_training_file(tmp_path / "x.pth.tar", expected.state_dict(), name, kwds)
+    convert_checkpoint(path)
+    for source in (path, tmp_path / "x.safetensors"):
+        net, content = load_network(source)
+        assert content["constructor"]["kwds"] == kwds
+        assert net.classifier.filter_size == kwds.get("filter_size", 1)
+        found, wanted = net.classifier.filter_optimizer, expected.classifier.filter_optimizer
+        assert found.num_iter == kwds.get("optim_iter", 5)
+        assert found.label_map_predictor.bin_displacement == kwds.get("bin_displacement", 1.0)
+        feat, bb = torch.randn(1, 8, 6, 6), torch.tensor([[30.0, 36, 30, 20]])
+        losses = [optimizer.loss(feat, bb, net.classifier.filter_size) for optimizer in (found, wanted)]
+        assert torch.equal(losses[0].label, losses[1].label)
+        assert torch.equal(losses[0].mask, losses[1].mask)
+    assert load_network(path, optim_iter=9)[0].classifier.filter_optimizer.num_iter == 9
+
+
+def test_positional_arguments_of_pytracking(tmp_path: Path) -> None:
+    expected = build_network("dimpnet18", **(GENERIC | {"filter_size": 4, "optim_iter": 2, "num_dist_bins": 7}))
+    content = {"net": expected.state_dict(), "constructor": {"fun_name": "dimpnet18", "args": (4, 2), "kwds": {}}}
+    content["constructor"]["kwds"]["num_dist_bins"] = 7
+    torch.save(content, tmp_path / "x.pth")
+    net, _ = load_network(tmp_path / "x.pth")
+    assert (net.classifier.filter_size, net.classifier.filter_optimizer.num_iter) == (4, 2)
+
+
+def test_files_of_this_project_keep_its_defaults(tmp_path: Path) -> None:
+    net = build_network("dimpnet18")
+    path = save_checkpoint(tmp_path / "x.safetensors", net, "dimpnet18")
+    assert load_network(path)[0].classifier.filter_optimizer.label_map_predictor.bin_displacement == 0.1
+
+
+@pytest.mark.parametrize(
+    ("kwds", "message"),
+    [
+        ({"classification_layer": "layer4"}, "Expected classification_layer 'layer3' .*got 'layer4'"),
+        ({"feat_stride": 8}, "Expected feat_stride 16 .*got 8"),
+        ({"score_act": "bentpar", "act_param": 0.5}, "Expected score_act 'relu' .*got 'bentpar'"),
+        ({"out_feature_dims": 512}, "'out_feature_dims'; did you mean 'out_feature_dim'"),
+        ({"frozen_backbone_layers": ["layer9"]}, "got layer9"),
+    ],
+)
+def test_arguments_that_do_not_fit_are_named(tmp_path: Path, kwds: dict, message: str) -> None:
+    path = write_training_file(tmp_path / "x.pth", {"w": torch.ones(1)}, "dimpnet50", kwds)
+    with pytest.raises(CheckpointError, match=rf"x\.pth: dimpnet50 cannot be built.*{message}"):
+        load_network(path)
+
+
+@pytest.mark.parametrize("entry", [None, "net"])
+def test_weights_alone_with_a_default_constructor(tmp_path: Path, entry: str | None) -> None:
+    weights = build_network("dimpnet18").state_dict()
+    torch.save(weights if entry is None else {entry: weights}, tmp_path / "x.pth")
+    net, _ = load_network(tmp_path / "x.pth", default_constructor="dimpnet18")
+    assert net.classifier.filter_optimizer.label_map_predictor.bin_displacement == 0.1  # as published
+    assert all(torch.equal(value, weights[key]) for key, value in net.state_dict().items())
+    with pytest.raises(CheckpointError, match=r"x\.pth does not fit the network dimpnet50"):
+        load_network(tmp_path / "x.pth", default_constructor="dimpnet50")
+    with pytest.raises(CheckpointError, match=r"constructor='dimpnet50'\).*\n.*--architecture dimpnet50"):
+        load_network(tmp_path / "x.pth")
+    convert_checkpoint(tmp_path / "x.pth", architecture="dimpnet18")
+    assert load_network(tmp_path / "x.safetensors")[1]["constructor"]["fun_name"] == "dimpnet18"
+    path = write_training_file(tmp_path / "y.pth", trained().state_dict())
+    assert isinstance(load_network(path, default_constructor="dimpnet18")[0], Tiny)  # the file's own name counts
+
+
+@pytest.mark.parametrize(("branches", "connected"), [(0, True), (3, True), (1, True), (0, False)])
+def test_weights_alone_of_mdnet(tmp_path: Path, branches: int, connected: bool) -> None:
+    expected = build_network("mdnet", num_branches=branches, with_fully_connected=connected)
+    torch.save(expected.state_dict(), tmp_path / "whole.pth")
+    torch.save(expected.layers.state_dict(), tmp_path / "shared.pth")
+    net, _ = load_network(tmp_path / "whole.pth")
+    assert len(net.branches) == branches
+    if connected:
+        net, _ = load_network(tmp_path / "shared.pth")
+        assert torch.equal(net.layers.fc4[0].weight, expected.layers.fc4[0].weight)

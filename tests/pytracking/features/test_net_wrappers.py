@@ -1,3 +1,4 @@
+import importlib
 import os
 from pathlib import Path
 
@@ -5,6 +6,7 @@ import pytest
 import torch
 
 from ltr.admin.checkpoint import CheckpointError, save_checkpoint
+from ltr.admin.loading import build_network
 from ltr.models.tracking.dimpnet import dimpnet18
 from pytracking.features.net_wrappers import NetWithBackbone
 
@@ -64,3 +66,30 @@ def test_network_of_a_checkpoint_in_the_second_folder(tmp_path: Path, monkeypatc
         expected = plain.extract_classification_feat(plain.extract_backbone_features(net.preprocess_image(image)))
     # batch norms are folded into the convolutions: the same up to float32 rounding over 18 layers
     torch.testing.assert_close(found, expected, rtol=1e-3, atol=1e-4 * float(expected.std()))
+
+
+@pytest.mark.parametrize(
+    ("name", "constructor", "file"),
+    [
+        ("dimp18", "dimpnet18", "dimp18.pth"),
+        ("rls_dimp50_short", "dimpnet50", "dimp50.pth"),
+        ("rls_dimp50_got10k", "dimpnet50", "dimp50_got10k.pth.tar"),
+    ],
+)
+def test_parameter_files_know_the_network_of_weights_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, constructor: str, file: str
+) -> None:
+    torch.manual_seed(0)
+    network = build_network(constructor).eval()
+    torch.save(network.state_dict(), tmp_path / file)
+    monkeypatch.setenv("PYTRACKING_NETWORK_PATH", str(tmp_path))
+    net = importlib.import_module(f"pytracking.parameter.dimp.{name}").parameters().net
+    net.initialize("cpu")
+    feat = torch.randn(1, 1024 if constructor == "dimpnet50" else 256, 6, 6)
+    with torch.no_grad():
+        found, expected = (n.extract_classification_feat({"layer3": feat}) for n in (net, network))
+    torch.testing.assert_close(found, expected, rtol=1e-3, atol=1e-4 * float(expected.std()))
+    unnamed = NetWithBackbone(net_path=file)
+    with pytest.raises(CheckpointError, match=rf"net_path='{file}', constructor='dimpnet50'"):
+        unnamed.initialize("cpu")
+    assert unnamed.describe() == net.describe()  # results that exist stay valid
