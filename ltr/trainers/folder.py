@@ -97,12 +97,17 @@ class TrainingFolder:
             record = {"format": None}
         stored = {name: record.get(name) for name in ("format", *key)}
         difference = _differences(stored, json.loads(json.dumps({"format": FORMAT, **key}))) if record else ""
+        if difference and not self._has_results():
+            return {}  # of a start that came to nothing
         if difference:
             raise InputError(
                 f"{self.path} holds a training that was started differently:\n{difference}\n"
                 "  start it as it was, or give this one a name (name=...), or set the old one aside with --restart"
             )
         return record
+
+    def _has_results(self) -> bool:
+        return any(path == self.state_file or _NETWORK_FILE.fullmatch(path.name) for path in self.path.iterdir())
 
     def write_record(self, record: dict[str, Any]) -> None:
         """Replace `training.json`. Raises UnwritableError."""

@@ -80,6 +80,18 @@ def test_other_options(tmp_path, capsys):
     assert json.loads((folder / "training.json").read_text())["options"]["lr"] == 0.2
 
 
+def test_a_failed_start_does_not_block_the_corrected_one(tmp_path, capsys):
+    words = [*TOY, f"workspace={tmp_path}", "epochs=1"]
+    folder = runs.toy_folder(tmp_path)
+    assert main([*words, "nan=0,1,2,3,4,5"]) == 1
+    assert [path.name for path in folder.iterdir()] == ["training.json"]
+    assert main([*words, "lr=0.1"]) == 0
+    assert json.loads((folder / "training.json").read_text())["options"]["lr"] == 0.1
+    (folder / "state.pt").unlink()  # the network that is left is worth protecting, too
+    assert main(words) == 2
+    assert "was started differently" in capsys.readouterr().err
+
+
 def test_another_process_is_at_work(tmp_path, capsys):
     folder = runs.toy_folder(tmp_path)
     folder.mkdir(parents=True)
