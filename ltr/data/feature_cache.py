@@ -19,12 +19,13 @@ import torch
 from torch import Tensor, nn
 from torch.utils.data import Dataset
 
+from ltr.admin.fingerprints import files_fingerprint
 from ltr.data.boxes import jittered_box, propose_boxes
 from ltr.data.collate import Sample, stack_sequences
 from ltr.data.labels import gaussian_labels
 from ltr.data.processing import SearchArea, brighter, to_gray
 from ltr.data.types import Array, Image
-from ltr.dataset.base import TrackDataset
+from ltr.dataset.base import FileTrackDataset, TrackDataset
 
 FORMAT = 1  # raised when features or their files change
 _BATCH = 16  # crops the backbone sees at once
@@ -111,14 +112,18 @@ def _digest(data: bytes) -> str:
 
 
 def _describe(dataset: TrackDataset) -> dict[str, Any]:
-    """What identifies a data set: what it says itself, else the names and boxes of its tracks."""
+    """What identifies a data set: what it says itself, else the names, boxes and image files of its tracks."""
     if hasattr(dataset, "describe"):
         described: dict[str, Any] = dataset.describe()
         return described
     names = [dataset.track_name(index) for index in range(len(dataset))]
     tracks = [dataset.track(index) for index in range(len(dataset))]
     boxes = b"".join(track.boxes.tobytes() + track.visible.tobytes() for track in tracks)
-    return {"name": dataset.name, "tracks": names, "boxes": _digest(boxes)}
+    described = {"name": dataset.name, "tracks": names, "boxes": _digest(boxes)}
+    if isinstance(dataset, FileTrackDataset):
+        files = [[dataset.frame_path(i, frame) for frame in range(len(track))] for i, track in enumerate(tracks)]
+        described["images"] = [files_fingerprint(frames) for frames in files]
+    return described
 
 
 def _write_cache(

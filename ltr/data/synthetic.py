@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from ltr.admin.fingerprints import files_fingerprint
 from ltr.data.synthetic_rendering import RenderedScene
 from ltr.data.synthetic_scenes import SceneOptions, draw_scene
 from ltr.data.types import Array
@@ -67,9 +68,9 @@ class SyntheticTracks(TrackDataset):
         return [scene.render(frame) for frame in frames]
 
     def describe(self) -> dict[str, Any]:
-        """Everything that the tracks depend on, as JSON data; files count by name and size."""
+        """Everything that the tracks depend on, as JSON data; files count by name and fingerprint."""
         files = {"cutouts": self.cutouts, "backgrounds": self.backgrounds}
-        named = {kind: [[path.name, path.stat().st_size] for path in paths] for kind, paths in files.items()}
+        named = {kind: [[path.name, files_fingerprint([path])] for path in paths] for kind, paths in files.items()}
         return {"name": self.name, "num_tracks": self.num_tracks, "seed": self.seed, **asdict(self.options), **named}
 
     def _scene(self, index: int) -> RenderedScene:

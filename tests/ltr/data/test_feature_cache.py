@@ -1,7 +1,9 @@
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
+import cv2
 import numpy as np
 import pytest
 import torch
@@ -17,6 +19,7 @@ from ltr.data.feature_cache import (
     stack_cached,
 )
 from ltr.dataset.base import Track, TrackDataset
+from ltr.dataset.sequences import SequenceTracks
 
 OPTIONS = CropOptions(crops_per_track=20, output_size=32)
 LAYERS = ("layer2", "layer3")
@@ -109,6 +112,22 @@ def test_cache_is_made_once_and_again_for_other_options(tmp_path: Path) -> None:
     assert network.calls == calls
     for tracks, options in ((Tracks(9), OPTIONS), (Tracks(), replace(OPTIONS, seed=1))):
         assert cached_features(tmp_path, tracks, network, LAYERS, options).folder != first.folder
+
+
+def test_other_images_under_the_same_names_have_a_cache_of_their_own(tmp_path: Path) -> None:
+    frames = [tmp_path / f"{number}.bmp" for number in range(8)]
+    boxes = np.tile(np.array([20.0, 15.0, 12.0, 9.0]), (8, 1))
+
+    toy = SimpleNamespace(name="toy", ground_truth_rect=boxes, frames=frames)
+
+    def folder(brightness: int) -> Path:
+        for frame in frames:
+            cv2.imwrite(str(frame), np.full((48, 64, 3), brightness, np.uint8))
+        return cached_features(tmp_path / "caches", SequenceTracks("toys", [toy]), Network(), LAYERS, OPTIONS).folder
+
+    first = folder(60)
+    assert folder(90) != first
+    assert folder(60) == first
 
 
 def test_failure_leaves_no_cache_behind(tmp_path: Path) -> None:
