@@ -62,7 +62,7 @@ def make_parser(program: str, description: str | None) -> argparse.ArgumentParse
     )  # fmt: skip
     option("no_display", action="store_true", help="no window")
     option("save_results", action="store_true", help="write boxes, times, scores and flags to the tracker's results")
-    option("save_video", nargs="?", const=True, default=False, metavar="FILE.mp4", help="write the frames with boxes")
+    option("save_video", nargs="?", const=True, default=False, metavar="FILE.mp4", help="write a video with the boxes")
     option("max_frames", type=parse_count, help="end after this many frames")
     option("debug", type=parse_count, default=0, help="1 to 3: show panels of the first target (default: 0)")
     option("save_debug", action="store_true", help="write the panels to files; without --debug all, no visdom")
@@ -72,6 +72,7 @@ def make_parser(program: str, description: str | None) -> argparse.ArgumentParse
     option("runid", type=parse_count, help="number of this run, when a tracker is run several times")
     option("device", help="cpu, cuda, cuda:1 ... (default: the first GPU where there is one)")
     option("seed", type=int, default=0, help="base of the targets' seeds (default: 0)")
+    option("overwrite", action="store_true", help="set results of other parameters aside")
     option("results_path", type=Path, help="folder of the results (default: the setting results_path)")
     return parser
 
@@ -102,6 +103,7 @@ def run_command(args: argparse.Namespace, source: str | int) -> int:
             visdom_info=info,
             display=not args.no_display,
             save_video=save_video,
+            overwrite=args.overwrite,
             max_frames=args.max_frames,
         )
         print(summary.describe(), file=sys.stderr)
@@ -111,7 +113,7 @@ def run_command(args: argparse.Namespace, source: str | int) -> int:
 
 
 def main(arguments: SequenceOf[str] | None = None) -> int:
-    """Command line; returns the exit status: 0 tracked, 2 wrong input."""
+    """Command line; returns the exit status: 0 tracked, 2 wrong input, 128 + n ended by SIGTERM or SIGHUP."""
     parser = make_parser("run_video.py", __doc__)
     parser.add_argument("videofile", help="video file, folder of images, number of a camera, or URL of a stream")
     args = parser.parse_args(arguments)

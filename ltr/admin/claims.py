@@ -37,6 +37,11 @@ def claim(path: Path, wait: bool = False) -> Iterator[None]:
         os.close(descriptor)
 
 
+def claim_file(temporary: Path) -> Path:
+    """Where the writer of a hidden file has its claim, as long as it lives."""
+    return temporary.with_suffix(".claim")
+
+
 def is_held(path: Path) -> bool:
     """Whether some process holds the claim; the file of one that died is removed."""
     try:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 
-from ltr.admin.claims import ClaimedError, claim
+from ltr.admin.claims import ClaimedError, claim, claim_file
 from pytracking.utils.drawing import GROUND_TRUTH, TRACKED, draw_box, draw_text, fitted
 from pytracking.utils.errors import InputError
 from pytracking.utils.files import check_output, free_path, temporary_beside
@@ -54,6 +54,7 @@ class VideoWriter:
         sources: Iterable[Path] = (),  # files that are read meanwhile
         *,
         keep_partial: bool = False,  # after an error, what was written until then is worth having
+        token: str | None = None,  # names the hidden file; None: a new one
     ) -> None:
         """Raises InputError for a name that cannot be written: of no video, a folder, or one of the sources."""
         if path.suffix.lower() not in _CONTAINERS:
@@ -63,7 +64,7 @@ class VideoWriter:
         self.num_frames = 0
         self._rate = Fraction(fps).limit_denominator(1001)
         self._keep_partial = keep_partial
-        self._temporary = temporary_beside(path)
+        self._temporary = temporary_beside(path, token)
         self._container: Any = None
         self._stream: Any = None
         self._claim = contextlib.ExitStack()
@@ -83,7 +84,7 @@ class VideoWriter:
         with self._errors():
             self.path.parent.mkdir(parents=True, exist_ok=True)
             recover_videos(self.path)
-            self._claim.enter_context(claim(_claim_of(self._temporary)))
+            self._claim.enter_context(claim(claim_file(self._temporary)))
 
     def write(self, image: Image) -> None:
         """Add a frame (H, W, 3). Raises InputError where the video cannot be written."""
@@ -154,14 +155,15 @@ def recover_videos(path: Path) -> None:
     pattern = re.compile(rf"\.{re.escape(path.stem)}\.[0-9a-f]{{12}}\.tmp{re.escape(path.suffix)}")
     for name in sorted(filter(pattern.fullmatch, os.listdir(path.parent))):
         leftover = path.with_name(name)
-        with contextlib.suppress(ClaimedError), claim(_claim_of(leftover)):  # else it is being written
-            target = free_path(path.with_name(f"{path.stem}.interrupted{path.suffix}"))
-            if count := recover_video(leftover, target):
+        with contextlib.suppress(ClaimedError), claim(claim_file(leftover)):  # else it is being written
+            if count := recover_video(leftover):
+                target = free_path(path.with_name(f"{path.stem}.interrupted{path.suffix}"))
+                os.replace(leftover, target)
                 print(f"completed what a killed run left: {target} ({count} frames)", file=sys.stderr)
 
 
-def recover_video(leftover: Path, target: Path) -> int:
-    """Make an ordinary video of one whose writer was killed, and remove that; returns its frames, maybe none.
+def recover_video(leftover: Path) -> int:
+    """Make an ordinary video of one whose writer was killed; returns its frames. One without frames is removed.
 
     Raises OSError where it cannot be written.
     """
@@ -175,12 +177,13 @@ def recover_video(leftover: Path, target: Path) -> int:
         except (av.error.InvalidDataError, av.error.EOFError):  # killed before the first frame
             pass
         else:
-            made = stack.enter_context(av.open(str(part), "w", format=_CONTAINERS[target.suffix.lower()][0]))
+            made = stack.enter_context(av.open(str(part), "w", format=_CONTAINERS[leftover.suffix.lower()][0]))
             count = _copy_packets(source, made)
     if count:
-        os.replace(part, target)
-    part.unlink(missing_ok=True)
-    leftover.unlink()
+        os.replace(part, leftover)
+    else:
+        part.unlink(missing_ok=True)
+        leftover.unlink()
     return count
 
 
@@ -202,11 +205,6 @@ def _copy_packets(source: Any, made: Any) -> int:
             packet.stream = stream
             made.mux(packet)
             count += 1
-
-
-def _claim_of(temporary: Path) -> Path:
-    """Says that the writer of a hidden file lives."""
-    return temporary.with_suffix(".claim")
 
 
 def write_result_video(

@@ -16,16 +16,17 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
+from ltr.admin.interruption import completing
 from pytracking.utils.errors import InputError
 from pytracking.utils.types import Image
-from pytracking.video.recording import Recording
+from pytracking.utils.video_writer import VideoWriter
+from pytracking.video.recording import Recording, recover_recordings
 from pytracking.video.screen import INSTEAD, Screen, display_problem, open_screen
-from pytracking.video.sources import Frame, FrameSource, open_source
+from pytracking.video.sources import Frame, FrameSource, describe_source, open_source, source_files
 from pytracking.video.targets import Target, Targets
 
 if TYPE_CHECKING:
     from pytracking.evaluation.tracker import Tracker
-    from pytracking.utils.video_writer import VideoWriter
     from pytracking.visualization.live_view import LiveView
 
 OnVideoFrame = Callable[[int, list[Target]], None]  # (number from 1, targets that were tracked)
@@ -40,7 +41,7 @@ class VideoSummary:
     num_dropped: int = 0  # of a camera or stream that was faster
     num_tracked: int = 0  # boxes found, all targets together
     seconds: float = 0.0  # in the trackers
-    note: str = ""
+    notes: list[str] = field(default_factory=list)
     files: list[Path] = field(default_factory=list)
 
     @property
@@ -51,9 +52,9 @@ class VideoSummary:
     def describe(self) -> str:
         """Lines for the terminal."""
         dropped = f", {self.num_dropped} dropped" if self.num_dropped else ""
-        lines = [f"{self.num_frames} frames{dropped}, {self.fps:.1f} boxes a second of tracker time", self.note]
+        lines = [f"{self.num_frames} frames{dropped}, {self.fps:.1f} boxes a second of tracker time", *self.notes]
         lines += [f"written: {path}" for path in self.files if path.exists()]
-        return "\n".join(line for line in lines if line)
+        return "\n".join(lines)
 
 
 def run_video(
@@ -65,34 +66,45 @@ def run_video(
     visdom_info: dict[str, Any] | None = None,
     display: bool = True,
     save_results: bool = False,
-    save_video: bool | Path = False,
+    save_video: bool | str | Path = False,
+    overwrite: bool = False,
     max_frames: int | None = None,
     on_frame: OnVideoFrame | None = None,
 ) -> VideoSummary:
     """Track targets through a video file, a folder of images, a camera or a stream.
 
     `boxes` (x, y, w, h) are targets in the first frame; without them, a box is asked for in a window. `save_results`
-    writes boxes, times, scores and flags of each target to the folder of the tracker's results, `save_video` an MP4
-    file there or to a path. `debug` 1 to 3 shows panels of the first target (`live_view.open_view`). Ends with the
-    source, after `max_frames`, by a key, or by Ctrl-C, which loses nothing. Where there is no screen and `boxes` are
-    given, the video is tracked without one.
-    Raises InputError for a source, boxes or names that cannot be used.
+    writes boxes, times, scores and flags of each target to the folder of the tracker's results, `save_video` a video
+    there or to a path (`Recording` says under which names). `overwrite` sets results of other parameters in that
+    folder aside. `debug` 1 to 3 shows panels of the first target (`live_view.open_view`). Ends with the source, after
+    `max_frames`, by a key, or by Ctrl-C, which loses nothing. Where there is no screen and `boxes` are given, the
+    video is tracked without one. What an earlier run that was killed left in the folder is completed.
+    Raises InputError for a source, boxes or names that cannot be used, and for an output that is the source.
     """
     setup.get_parameters()  # an unknown name is reported before a camera is opened
+    files = source_files(source)
+    if setup.results_dir.is_dir():
+        recover_recordings(setup.results_dir)
     with contextlib.closing(open_source(source)) as frames:
+        named = None  # before anything is tracked, so that a wrong name costs nothing
+        if not isinstance(save_video, bool):
+            named = VideoWriter(Path(save_video), frames.fps, files, keep_partial=True)
         screen = _choose_screen(f"{setup.display_name} {frames.name}", bool(boxes), display)
         player = Player(setup, frames, screen, debug, visdom_info)
         with contextlib.ExitStack() as stack:
             if screen is not None:
                 stack.callback(screen.close)
             stack.callback(player.close_view)
-            if save_results:
-                player.record(Recording(setup, player.name, str(source)))
+            if save_results or save_video is True:
+                about = describe_source(source)
+                recording = Recording(setup, player.name, about, with_rows=save_results, overwrite=overwrite)
                 stack.callback(player.finish_recording)
-            if save_video:
-                default = setup.results_dir / f"{player.name}.mp4"
-                path = default if save_video is True else Path(save_video)
-                player.write_to(stack.enter_context(_KeptVideo(path, frames.fps)))
+                player.record(recording)
+                if save_video is True:
+                    player.write_to(recording.open_video(frames.fps, files))
+            if named is not None:
+                player.summary.files.append(named.path)
+                player.write_to(stack.enter_context(named))
             with contextlib.suppress(KeyboardInterrupt):
                 player.play(boxes, max_frames, on_frame)
         return player.summary
@@ -128,12 +140,14 @@ class Player:
     def write_to(self, video: VideoWriter) -> None:
         """Write the frames."""
         self._video = video
-        self.summary.files.append(video.path)
 
     def finish_recording(self) -> None:
         """Complete the files of boxes."""
         assert self._recording is not None
-        self.summary.files += self._recording.close(self.summary.num_dropped)
+        name, files = self._recording.close(self.summary.num_dropped)
+        self.summary.files += files
+        if name != self.name:
+            self.summary.notes.append(f"{self.name} is another run, which is kept; this one is {name}")
 
     def close_view(self) -> None:
         """End the panels."""
@@ -152,7 +166,7 @@ class Player:
             while not self._is_ended and (max_frames is None or self.summary.num_frames < max_frames):
                 frame = self._source.read()
                 if frame is None:
-                    self.summary.note = self._shortfall()
+                    self.summary.notes += self._shortfall()
                     break
                 if self.summary.num_frames == 0:
                     self._begin(frame.image, boxes)
@@ -178,12 +192,13 @@ class Player:
         added = [target for target in self._targets.present if target not in tracked]
         summary.num_tracked += len(tracked) + len(added)
         summary.seconds += sum(target.seconds for target in (*tracked, *added))
-        if self._recording is not None:
-            self._recording.add(self._targets.present)
-        if self._video is not None:
-            drawn = self._drawn(image)
-            for _ in range(1 + frame.num_dropped):  # dropped frames keep their time
-                self._video.write(drawn)
+        with completing():
+            if self._recording is not None:
+                self._recording.add(self._targets.present)
+            if self._video is not None:
+                drawn = self._drawn(image)
+                for _ in range(1 + frame.num_dropped):  # dropped frames keep their time
+                    self._video.write(drawn)
         if on_frame is not None:
             on_frame(summary.num_frames, self._targets.present)
         self._show_panels(image)
@@ -246,27 +261,12 @@ class Player:
         known = [number for number in (self._source.num_frames, max_frames) if number is not None]
         return min(known, default=None)
 
-    def _shortfall(self) -> str:
+    def _shortfall(self) -> list[str]:
         """A file that ends early; its own count of frames is an estimate and may be a little off."""
         announced, found = self._source.num_frames, self.summary.num_frames
         if announced is None or found >= 0.98 * announced - 2:
-            return ""
-        return f"{self._source.name} ended after {found} of about {announced} frames: it is cut off or damaged"
-
-
-class _KeptVideo:
-    """A video that is completed even where tracking fails: what was written until then is worth seeing."""
-
-    def __init__(self, path: Path, fps: float) -> None:
-        from pytracking.utils.video_writer import VideoWriter
-
-        self._writer = VideoWriter(path, fps)
-
-    def __enter__(self) -> VideoWriter:
-        return self._writer.__enter__()
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
-        self._writer.__exit__(None, None, None)
+            return []
+        return [f"{self._source.name} ended after {found} of about {announced} frames: it is cut off or damaged"]
 
 
 class _Progress:

@@ -8,6 +8,7 @@ flat. The others are counted and dropped.
 from __future__ import annotations
 
 import contextlib
+import re
 import sys
 import threading
 from collections.abc import Iterator
@@ -17,8 +18,10 @@ from typing import Any, Protocol
 
 import numpy as np
 
+from ltr.admin.fingerprints import files_fingerprint
 from ltr.dataset.frame_files import IMAGE_SUFFIXES, images_in, ordered_frames
 from pytracking.utils.errors import InputError
+from pytracking.utils.files import new_token
 from pytracking.utils.image import read_image
 from pytracking.utils.types import Image
 
@@ -36,7 +39,7 @@ class Frame:
 
 
 class FrameSource(Protocol):
-    """A stream of frames of one size."""
+    """A stream of frames."""
 
     name: str  # names the results
     fps: float
@@ -70,6 +73,25 @@ def open_source(source: str | Path | int) -> FrameSource:
     )
 
 
+def source_files(source: str | Path | int) -> list[Path]:
+    """Files that are read: a video file or images; none of a camera or a stream."""
+    path = Path(str(source))
+    if path.is_dir():
+        return sorted(images_in(path))
+    return [path] if path.exists() else []
+
+
+def describe_source(source: str | Path | int) -> dict[str, str]:
+    """What tells the frames from others: `source`, its place, and `fingerprint`, never twice the same of a live one.
+
+    Raises InputError for a file that cannot be read.
+    """
+    if files := source_files(source):
+        return {"source": str(Path(str(source)).resolve()), "fingerprint": files_fingerprint(files)}
+    place = re.sub(r"(?<=://)[^/@]*@", "", str(source))  # without a password
+    return {"source": place, "fingerprint": new_token()}
+
+
 class ImageFolder:
     """The images of a folder, 9.jpg before 10.jpg."""
 
@@ -84,17 +106,20 @@ class ImageFolder:
         self.num_frames: int | None = len(self._files)
         self._next = 0
         self._shape: tuple[int, ...] | None = None
+        self._has_sizes = False
 
     def read(self) -> Frame | None:
-        """The next image. Raises InputError where it is damaged or of another size."""
+        """The next image. Raises InputError where it is damaged; the first one of another size is told of."""
         if self._next == len(self._files):
             return None
         path = self._files[self._next]
         image = read_image(path)
         self._shape = self._shape or image.shape
-        if image.shape != self._shape:
-            sizes = [f"{shape[1]}x{shape[0]}" for shape in (self._shape, image.shape)]
-            raise InputError(f"{path}: expected {sizes[0]} pixels as in {self._files[0].name}, found {sizes[1]}")
+        if image.shape != self._shape and not self._has_sizes:
+            self._has_sizes = True
+            before, here = (f"{shape[1]}x{shape[0]}" for shape in (self._shape, image.shape))
+            text = f"{path.name} has {here} pixels, the images before it {before}; a video has the first size"
+            print(text, file=sys.stderr)
         self._next += 1
         return Frame(image)
 
