@@ -5,6 +5,7 @@ import signal
 import sys
 from collections.abc import Callable, Iterable
 
+from ltr.admin.device_errors import device_error
 from ltr.admin.interruption import SIGNAL_BASE, interrupting
 
 
@@ -28,7 +29,7 @@ def unknown_name(kind: str, name: str, known: Iterable[str]) -> InputError:
 
 
 def exit_status(command: Callable[[], int]) -> int:
-    """Exit status of a command line program: what `command` returns, 2 after wrong input.
+    """Exit status of a command line program: what `command` returns, 1 after a failure of the GPU, 2 after wrong input.
 
     Ctrl-C, SIGTERM and SIGHUP raise KeyboardInterrupt in `command`. The status is then 130 where that was not caught;
     after SIGTERM and SIGHUP it is 143 and 129 even where it was.
@@ -36,9 +37,12 @@ def exit_status(command: Callable[[], int]) -> int:
     with interrupting() as ending:
         try:
             status = command()
-        except (InputError, FileNotFoundError) as error:
-            print(f"error: {error}", file=sys.stderr)
-            status = 2
         except KeyboardInterrupt:
             status = SIGNAL_BASE + signal.SIGINT
+        except Exception as error:
+            broken = device_error(error)
+            if broken is None and not isinstance(error, InputError | FileNotFoundError):
+                raise
+            print(f"error: {broken or error}", file=sys.stderr)
+            status = 1 if broken else 2
     return status if ending.signal in (None, signal.SIGINT) else SIGNAL_BASE + ending.signal

@@ -33,15 +33,32 @@ def describe_environment(device: str | None) -> dict[str, Any]:
 
 
 def check_device(device: str | None) -> None:
-    """Raise InputError for a device that PyTorch does not know, and for a GPU where there is none."""
+    """Raise InputError for a device that PyTorch does not know, and for a GPU that is not there."""
+    import torch
+
+    number = gpu_number(device)
+    if device is None or torch.device(device).type != "cuda":
+        return
+    if not torch.cuda.is_available():
+        raise InputError(f"device '{device}' was asked for, but PyTorch finds no GPU here; use --device cpu")
+    if number is not None and number >= (count := torch.cuda.device_count()):
+        raise InputError(
+            f"device '{device}' was asked for, but PyTorch finds {count} here, from cuda:0 to cuda:{count - 1}"
+        )
+
+
+def gpu_number(device: str | None) -> int | None:
+    """Number of a GPU that a device's name gives, 1 of cuda:1; None where it gives none, as cuda and cpu.
+
+    Raises InputError for a device that PyTorch does not know.
+    """
     import torch
 
     try:
-        kind = torch.device(device).type if device is not None else "cpu"
+        known = torch.device("cpu" if device is None else device)
     except RuntimeError:
         raise InputError(f"unknown device '{device}'; expected cpu, cuda or cuda:<number>") from None
-    if kind == "cuda" and not torch.cuda.is_available():
-        raise InputError(f"device '{device}' was asked for, but PyTorch finds no GPU here; use --device cpu")
+    return known.index if known.type == "cuda" else None
 
 
 def git_commit() -> str | None:

@@ -15,6 +15,7 @@ from torch.utils.data import Dataset
 
 from ltr.admin.errors import InputError
 from ltr.admin.interruption import Ending, noting
+from ltr.models.layers.precision import computes_in
 from ltr.trainers.averages import Averages, StepSummary, summarize
 from ltr.trainers.batches import BatchLoader
 from ltr.trainers.folder import TrainingFolder
@@ -300,9 +301,14 @@ class Trainer:
 
 
 def check_precision(options: TrainingOptions, device: torch.device) -> None:
-    """Raise InputError for a precision that the device does not train in."""
+    """Raise InputError for a precision that the device does not train in, or only by emulation."""
     if options.amp == "float16" and device.type != "cuda":
-        raise InputError(f"amp=float16 needs a GPU, found the device {device}; choose amp=bfloat16 or amp=off")
+        raise InputError(f"amp=float16 needs a GPU, found the device {device}; choose amp=off")
+    if options.amp != "off" and not computes_in(options.amp, str(device)):
+        raise InputError(
+            f"amp={options.amp} needs a processor with instructions for it, which the device {device} lacks: it would "
+            "be slower than amp=off; choose that"
+        )
 
 
 def learning_rates(optimizer: torch.optim.Optimizer) -> dict[str, float]:

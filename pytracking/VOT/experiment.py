@@ -23,6 +23,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ltr.admin.claims import ClaimedError, claim
+from ltr.admin.device_errors import device_error
 from ltr.admin.interruption import completing
 from pytracking.evaluation.data import Sequence
 from pytracking.evaluation.results import ResultStore
@@ -109,7 +110,8 @@ def run_vot_experiment(
     """Run a tracker on sequences, as often as the protocol says; what is there already is kept.
 
     The seed of a repetition depends on tracker, parameters, repetition and sequence alone.
-    Raises InputError for results of other parameters or another protocol, unless `overwrite` sets them aside.
+    Raises InputError for results of other parameters or another protocol, unless `overwrite` sets them aside, and
+    DeviceError where the GPU fails.
     """
     experiment = protocol.experiment(experiment_name)
     if repetitions is not None:
@@ -124,10 +126,11 @@ def run_vot_experiment(
                 _run_sequence(tracker, sequence, experiment, store.folder, summary)
         except ClaimedError:
             summary.busy.append(sequence.native_name)
-        except InputError as error:
-            summary.failed[sequence.native_name] = str(error)
-        except Exception:
-            summary.failed[sequence.native_name] = traceback.format_exc()
+        except Exception as error:
+            if broken := device_error(error):
+                raise broken from error
+            is_input = isinstance(error, InputError)
+            summary.failed[sequence.native_name] = str(error) if is_input else traceback.format_exc()
     return summary
 
 

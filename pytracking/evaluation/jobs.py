@@ -12,6 +12,7 @@ from functools import cached_property
 from typing import Any, Literal
 
 from ltr.admin.claims import ClaimedError
+from ltr.admin.device_errors import device_error, is_out_of_memory
 from ltr.admin.interruption import completing
 from pytracking.evaluation.data import Sequence
 from pytracking.evaluation.results import ResultStore
@@ -31,7 +32,13 @@ class Outcome:
     message: str = ""  # of a failure
     traceback: str = ""  # of a failure that is not the input's fault
     auc: float | None = None  # where ground truth is known
-    out_of_memory: bool = False  # the process that ran it had better be replaced
+    out_of_memory: bool = False
+    device_failure: str = ""  # what the GPU failed with, which is not the job's fault: another process is to run it
+
+    @property
+    def ends_process(self) -> bool:
+        """Whether the process that ran it had better be replaced."""
+        return self.out_of_memory or bool(self.device_failure)
 
     @property
     def fps(self) -> float:
@@ -160,15 +167,19 @@ def failure(job: Job, error: BaseException) -> Outcome:
         return job.outcome("stopped")
     if isinstance(error, ClaimedError):
         return job.outcome("claimed", message=str(error))
-    if isinstance(error, InputError):
+    if isinstance(error, InputError) and device_error(error) is None:
         return job.outcome("failed", message=str(error))
     return job.outcome("failed", **_unforeseen(error))
 
 
 def _unforeseen(error: BaseException) -> dict[str, Any]:
-    text = "".join(traceback.format_exception(error))
-    is_memory = isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError"  # torch's
-    return {"message": f"{type(error).__name__}: {error}", "traceback": text, "out_of_memory": is_memory}
+    broken = device_error(error)
+    return {
+        "message": f"{type(error).__name__}: {error}",
+        "traceback": "".join(traceback.format_exception(error)),
+        "out_of_memory": broken is None and is_out_of_memory(error),
+        "device_failure": broken.found if broken else "",
+    }
 
 
 def run_guarded(job: Job, on_frame: OnFrame | None = None) -> Outcome:

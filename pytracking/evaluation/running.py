@@ -14,7 +14,7 @@ from pytracking.evaluation.engines.dispatcher import Dispatcher
 from pytracking.evaluation.engines.local import LocalEngine
 from pytracking.evaluation.engines.serial import SerialEngine
 from pytracking.evaluation.jobs import Job, Outcome, run_job
-from pytracking.evaluation.planning import Part, Plan, make_plan
+from pytracking.evaluation.planning import Part, Plan, make_plan, variant_name
 from pytracking.evaluation.progress import FPS_MEANING, ProgressReport
 from pytracking.evaluation.results import ResultStore, UnwritableError
 from pytracking.evaluation.tracker import OnFrame, Tracker
@@ -141,10 +141,13 @@ def run_parts(
 ) -> RunSummary:
     """Run every tracker of each part on its sequences with an engine; see `run_dataset`.
 
+    Raises DeviceError, with all finished sequences saved, where a GPU fails that nobody can replace.
     With `fail_fast` the first failure stops the rest. A tracker whose results cannot be written fails, the others go
     on; where that is so for all, UnwritableError is raised.
     """
     console = console or Console(stderr=True)
+    for tracker in {variant_name(tracker): tracker for part in parts for tracker in part.trackers}.values():
+        engine.check_device(tracker.get_parameters().get("device", None))
     plan = make_plan(parts, overwrite)
     summary = RunSummary(len(plan.jobs))
     unwritable = _open_stores(plan, overwrite, console)

@@ -28,9 +28,12 @@ def compute_in(part: nn.Module, dtype: str, device: str) -> nn.Module:
 
 
 def computes_in(dtype: str, device: str) -> bool:
-    """Whether a device has instructions for products in this dtype."""
+    """Whether a device has instructions for products in this dtype, and does not put others in their place."""
     if torch.device(device).type == "cuda":
-        return dtype == "float16" or torch.cuda.is_bf16_supported()
+        with torch.cuda.device(device):
+            if dtype == "float16":
+                return torch.cuda.get_device_capability() >= (5, 3)  # the first with float16 arithmetic
+            return torch.cuda.is_bf16_supported(including_emulation=False)
     # float16 is left to GPUs: its range is too small for networks that were trained without it in mind.
     return dtype == "bfloat16" and bool(torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported())
 

@@ -13,6 +13,9 @@ class Engine(Protocol):
     def describe(self) -> str:
         """Where, for people; empty where it does not matter."""
 
+    def check_device(self, device: str | None) -> None:
+        """Raise InputError for a device of a tracker's parameters that does not go with the workers."""
+
     def run(self, dispatcher: Dispatcher) -> None:
         """Run all jobs of the dispatcher, in any order.
 

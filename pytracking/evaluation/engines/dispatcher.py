@@ -8,9 +8,11 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Protocol
 
+from ltr.admin.device_errors import DeviceError
 from pytracking.evaluation.jobs import Job, Outcome
 
 MAX_LOSSES = 2  # workers that a job may take with it
+MAX_VICTIMS = 3  # sequences in a row that a GPU may fail with
 CLAIM_PAUSE = 2.0  # seconds until a job that another process holds is looked at again
 
 
@@ -32,11 +34,37 @@ class Attempt:
     was_claimed: bool = False
 
 
+class GpuWatch:
+    """Tells a GPU that fails with whatever it gets from a sequence that makes it fail."""
+
+    def __init__(self) -> None:
+        self._victims: set[str] = set()  # sequences since it last finished one
+        self._failure = ""  # the last one
+
+    def see(self, outcome: Outcome) -> None:
+        """What became of a job in a worker that used it."""
+        if outcome.device_failure:
+            self._victims.add(outcome.sequence)
+            self._failure = outcome.device_failure
+        elif outcome.status == "done":
+            self._victims.clear()
+
+    @property
+    def is_bad(self) -> bool:
+        """Whether it is to be used no more."""
+        return len(self._victims) >= MAX_VICTIMS
+
+    def error(self) -> DeviceError:
+        """What ends a run that has no other GPU."""
+        advice = "once the machine is in order (nvidia-smi)"
+        return DeviceError(f"{self._failure} in one worker after the other", advice)
+
+
 class Dispatcher:
     """Hands out jobs, each run by one worker, and collects their outcomes.
 
-    A job whose worker dies is handed out again, and fails when it has taken `MAX_LOSSES` workers with it. A job that
-    another process holds is put back until that process is through.
+    A job whose worker dies, or loses its GPU, is handed out again, and fails when it has taken `MAX_LOSSES` workers
+    with it. A job that another process holds is put back until that process is through.
     """
 
     def __init__(self, jobs: Iterable[Job], listener: Listener, fail_fast: bool = False) -> None:
@@ -88,16 +116,19 @@ class Dispatcher:
             attempt.was_claimed = True
             self._claimed.append((time.monotonic() + CLAIM_PAUSE, attempt))
             return
+        if outcome.device_failure:
+            self.lose(attempt, f"lost its GPU ({outcome.device_failure})", outcome.traceback)
+            return
         self._listener.finish(attempt.job, outcome)
         if outcome.status == "failed" and self._fail_fast:
             self.is_stopping = True
 
-    def lose(self, attempt: Attempt, how: str) -> None:
-        """A worker died; `how` says of what."""
+    def lose(self, attempt: Attempt, how: str, traceback: str = "") -> None:
+        """A worker died or cannot go on; `how` says of what, `traceback` where."""
         attempt.losses += 1
         if attempt.losses < MAX_LOSSES:
             self._listener.notice(f"{attempt.job.name}: its worker {how}; it is run again")
             self._waiting.append(attempt)
             return
         message = f"{attempt.losses} workers died of it; the last one {how}"
-        self.finish(attempt, attempt.job.outcome("failed", message=message))
+        self.finish(attempt, attempt.job.outcome("failed", message=message, traceback=traceback))

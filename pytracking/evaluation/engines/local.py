@@ -12,6 +12,7 @@ import multiprocessing
 import os
 import signal
 import time
+from collections import defaultdict
 from collections.abc import Iterator
 from collections.abc import Sequence as SequenceOf
 from dataclasses import dataclass, field
@@ -19,7 +20,8 @@ from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
 
 from ltr.admin.interruption import held_for_workers, leave_to_parent
-from pytracking.evaluation.engines.dispatcher import Attempt, Dispatcher
+from ltr.admin.provenance import gpu_number
+from pytracking.evaluation.engines.dispatcher import Attempt, Dispatcher, GpuWatch
 from pytracking.evaluation.jobs import Outcome, Stopped, failure, named, pack, run_packed
 from pytracking.utils.errors import InputError
 
@@ -68,6 +70,7 @@ class LocalEngine:
     gpus: SequenceOf[int] | None = None  # None: all that are there
     torch_threads: int | None = None  # of each worker; None: an equal share of this process's
     _stillborn: int = field(default=0, init=False)
+    _watches: dict[int | None, GpuWatch] = field(default_factory=lambda: defaultdict(GpuWatch), init=False)  # by GPU
 
     def __post_init__(self) -> None:
         import torch
@@ -82,8 +85,21 @@ class LocalEngine:
         """How the machine is shared."""
         return f"{self.workers} processes shared this machine" if self.workers > 1 else ""
 
+    def check_device(self, device: str | None) -> None:
+        """Raise InputError for one GPU by its number, where several workers share out GPUs."""
+        number = gpu_number(device)
+        if number is not None and self.workers > 1 and self.gpus != [number]:
+            raise InputError(
+                f"device '{device}' is one GPU, found {self.workers} workers that share {self._gpu_names()}\n"
+                f"  leave --device out, or keep all workers on that GPU: --gpus {number} (run_experiment.py), or "
+                f"CUDA_VISIBLE_DEVICES={number} before any command"
+            )
+
+    def _gpu_names(self) -> str:
+        return f"GPU {', '.join(map(str, self.gpus or ()))}"
+
     def run(self, dispatcher: Dispatcher) -> None:
-        """Run all jobs."""
+        """Run all jobs. Raises InputError where workers cannot start, DeviceError where every GPU fails."""
         workers: list[_Worker] = []
         try:
             while dispatcher.num_waiting or any(worker.attempt for worker in workers):
@@ -116,16 +132,20 @@ class LocalEngine:
     def _start_missing(self, dispatcher: Dispatcher, workers: list[_Worker]) -> None:
         idle = sum(worker.attempt is None and not worker.ends for worker in workers)
         wanted = min(self.workers - len(workers), dispatcher.num_waiting - idle)
-        slots = sorted(set(range(self.workers)) - {worker.slot for worker in workers})
+        good = {slot for slot in range(self.workers) if not self._watches[self._gpu(slot)].is_bad}
+        if not good and not workers:
+            raise self._watches[self._gpu(0)].error()
+        slots = sorted(good - {worker.slot for worker in workers})
         workers.extend(self._start(slot) for slot in slots[: max(0, wanted)])
 
+    def _gpu(self, slot: int) -> int | None:
+        return self.gpus[slot % len(self.gpus)] if self.gpus else None
+
     def _start(self, slot: int) -> _Worker:
-        assert self.gpus is not None
         assert self.torch_threads is not None
         context = multiprocessing.get_context("spawn")  # a forked process cannot use CUDA
         here, there = context.Pipe()
-        gpu = self.gpus[slot % len(self.gpus)] if self.gpus else None
-        process = context.Process(target=_work, args=(there, gpu, self.torch_threads), daemon=True)
+        process = context.Process(target=_work, args=(there, self._gpu(slot), self.torch_threads), daemon=True)
         with held_for_workers(), _environment(dict.fromkeys(THREAD_VARIABLES, str(self.torch_threads))):
             process.start()
         there.close()
@@ -144,8 +164,20 @@ class LocalEngine:
             dispatcher.frame(worker.attempt, message.finished, message.total)
         elif isinstance(message, Outcome) and worker.attempt is not None:
             attempt, worker.attempt = worker.attempt, None
-            worker.ends = message.out_of_memory
-            dispatcher.finish(attempt, named(attempt.job, message))
+            worker.ends = message.ends_process
+            outcome = named(attempt.job, message)
+            dispatcher.finish(attempt, outcome)
+            self._watch(dispatcher, worker, outcome)
+
+    def _watch(self, dispatcher: Dispatcher, worker: _Worker, outcome: Outcome) -> None:
+        gpu = self._gpu(worker.slot)
+        watch = self._watches[gpu]
+        was_bad = watch.is_bad
+        watch.see(outcome)
+        if watch.is_bad and not was_bad:
+            dispatcher.notice(f"GPU {gpu} failed with one sequence after the other and gets no more workers")
+        if outcome.device_failure:
+            worker.process.kill()  # by itself it may wait for the GPU for ever
 
     def _bury(self, dispatcher: Dispatcher, worker: _Worker, workers: list[_Worker]) -> None:
         workers.remove(worker)
@@ -232,8 +264,8 @@ def _work(connection: Connection, gpu: int | None, torch_threads: int) -> None:
             connection.send(outcome)
         except OSError:
             return
-        if outcome.out_of_memory:
-            return  # a new process has all the memory
+        if outcome.ends_process:
+            return  # a new process has all the memory, and a GPU that works
 
 
 class _Progress:

@@ -15,7 +15,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ltr.admin.interruption import kept_handlers
-from pytracking.evaluation.engines.dispatcher import Attempt, Dispatcher
+from ltr.admin.provenance import gpu_number
+from pytracking.evaluation.engines.dispatcher import Attempt, Dispatcher, GpuWatch
 from pytracking.evaluation.environment import PROJECT
 from pytracking.evaluation.jobs import Finished, Outcome, failure, held, named, pack, saved
 from pytracking.utils.errors import InputError
@@ -43,6 +44,7 @@ class RayEngine:
     torch_threads: int | None = None  # None: 1; as many CPUs are reserved for each worker
     shared_results: bool = False
     _stillborn: int = field(default=0, init=False)
+    _watch: GpuWatch = field(default_factory=GpuWatch, init=False)  # of all: Ray alone knows them apart
 
     def __post_init__(self) -> None:
         _import_ray()
@@ -51,8 +53,16 @@ class RayEngine:
         """Where the jobs ran."""
         return "workers of a Ray cluster shared its machines"
 
+    def check_device(self, device: str | None) -> None:
+        """Raise InputError for a GPU by its number, which differs from machine to machine."""
+        if gpu_number(device) is not None:
+            raise InputError(
+                f"device '{device}' is one GPU of one machine, found Ray, which gives each worker a GPU of its own\n"
+                "  leave --device out, or type --device cuda; --gpus_per_worker says how much of a GPU a worker gets"
+            )
+
     def run(self, dispatcher: Dispatcher) -> None:
-        """Run all jobs."""
+        """Run all jobs. Raises InputError where workers cannot start, DeviceError where every worker's GPU fails."""
         with self._cluster() as ray:
             workers: list[_Worker] = []
             since = time.monotonic()
@@ -163,9 +173,12 @@ class RayEngine:
         attempt, worker.attempt = worker.attempt, None
         outcome = saved(attempt.job, result)
         self._finish(dispatcher, worker, attempt, outcome)
-        if outcome.out_of_memory:
+        if outcome.ends_process:
             workers.remove(worker)
-            ray.kill(worker.actor)  # a new process has all the memory
+            ray.kill(worker.actor)  # a new process has all the memory, and a GPU that works
+        self._watch.see(named(attempt.job, outcome))
+        if self._watch.is_bad:
+            raise self._watch.error()
 
     def _finish(self, dispatcher: Dispatcher, worker: _Worker, attempt: Attempt, outcome: Outcome) -> None:
         worker.claim.close()

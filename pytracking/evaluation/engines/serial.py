@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from functools import partial
 
+from ltr.admin.device_errors import DeviceError
 from pytracking.evaluation.engines.dispatcher import Dispatcher
 from pytracking.evaluation.jobs import run_guarded, run_job
 
@@ -20,11 +21,17 @@ class SerialEngine:
         """Nothing that matters."""
         return ""
 
+    def check_device(self, device: str | None) -> None:
+        """Every device goes."""
+
     def run(self, dispatcher: Dispatcher) -> None:
-        """Run all jobs."""
+        """Run all jobs. Raises DeviceError where the GPU fails, since this process cannot use it any more."""
         while dispatcher.num_waiting:
             attempt = dispatcher.take()
             if attempt is None:
                 time.sleep(dispatcher.pause())
             else:
-                dispatcher.finish(attempt, self._run(attempt.job, partial(dispatcher.frame, attempt)))
+                outcome = self._run(attempt.job, partial(dispatcher.frame, attempt))
+                if outcome.device_failure:
+                    raise DeviceError(outcome.device_failure)
+                dispatcher.finish(attempt, outcome)

@@ -228,7 +228,8 @@ def test_state_that_could_not_be_read_back(tmp_path, capsys, monkeypatch):
     assert not (runs.toy_folder(tmp_path) / "state.pt").exists()
 
 
-def test_precision(tmp_path, capsys):
+def test_precision(tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr("ltr.trainers.trainer.computes_in", lambda dtype, device: True)  # or emulates it
     assert main([runs.SETTINGS, f"workspace={tmp_path}", "amp=bfloat16", "epochs=2"]) == 0
     loss = runs.state_of(tmp_path)["history"][1]["train"]["loss"]
     assert main([runs.SETTINGS, f"workspace={tmp_path}", "epochs=2", "name=full"]) == 0
@@ -239,6 +240,9 @@ def test_precision(tmp_path, capsys):
     if not torch.cuda.is_available():
         assert main([runs.SETTINGS, f"workspace={tmp_path}", "amp=float16", "name=half"]) == 2
         assert "amp=float16 needs a GPU" in capsys.readouterr().err
+    monkeypatch.setattr("ltr.trainers.trainer.computes_in", lambda dtype, device: False)
+    assert main([runs.SETTINGS, f"workspace={tmp_path}", "amp=bfloat16", "name=slow"]) == 2
+    assert "amp=bfloat16 needs a processor with instructions for it" in capsys.readouterr().err
 
 
 def test_gradient_is_clipped(tmp_path):

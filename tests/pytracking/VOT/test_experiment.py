@@ -1,6 +1,7 @@
 import pytest
 
 from ltr.admin.claims import claim
+from ltr.admin.device_errors import DeviceError
 from pytracking.utils.errors import InputError
 from pytracking.VOT.analysis import score_tracker
 from pytracking.VOT.experiment import repetition_file, run_vot_experiment, tracker_id
@@ -120,3 +121,13 @@ def test_real_time(tmp_path, sequence):
 
 def test_tracker_names():
     assert tracker_id(DummyTracker("wander", "default", display_name="RLS-DiMP* β")) == "RLS-DiMP---"
+
+
+def test_it_ends_with_its_gpu(tmp_path, sequence, monkeypatch):
+    """Whatever this process did from then on would fail: no sequence is told to have failed."""
+    tracker = DummyTracker("wander", "default").tracker_class()
+    monkeypatch.setattr(tracker, "lost_gpu", True)
+    with pytest.raises(DeviceError, match="the GPU failed: CUDA error: an illegal memory access was encountered; only"):
+        run(sequence, tmp_path / "results")
+    monkeypatch.setattr(tracker, "lost_gpu", False)
+    assert run(sequence, tmp_path / "results").done == 2

@@ -1,3 +1,6 @@
+import contextlib
+from collections.abc import Iterator
+
 import pytest
 import torch
 
@@ -28,6 +31,26 @@ def test_half_precision_inside_float32_outside(fused: bool) -> None:
     classified = low.extract_classification_feat(found)
     regressed = low.bb_regressor.get_iou_feat(low.get_backbone_bbreg_feat(found))
     assert {tensor.dtype for tensor in (classified, *regressed)} == {torch.float32}
+
+
+def test_what_a_gpu_emulates_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    """By its compute capability: torch says that bfloat16 works from 5.0 on, and has it from 8.0 on."""
+    asked = []
+
+    @contextlib.contextmanager
+    def current(device: str) -> Iterator[None]:
+        asked.append(device)
+        yield
+
+    def is_supported(including_emulation: bool = True) -> bool:
+        return including_emulation or capability >= (8, 0)
+
+    monkeypatch.setattr(torch.cuda, "device", current)
+    monkeypatch.setattr(torch.cuda, "is_bf16_supported", is_supported)
+    monkeypatch.setattr(torch.cuda, "get_device_capability", lambda: capability)
+    for capability, has in (((5, 2), []), ((7, 5), ["float16"]), ((8, 0), ["float16", "bfloat16"])):  # noqa: B007
+        assert [dtype for dtype in ("float16", "bfloat16") if computes_in(dtype, "cuda:1")] == has
+    assert set(asked) == {"cuda:1"}
 
 
 def test_what_the_processor_lacks_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,7 +1,7 @@
 import pytest
 
 from pytracking.evaluation.engines import dispatcher as module
-from pytracking.evaluation.engines.dispatcher import Dispatcher
+from pytracking.evaluation.engines.dispatcher import MAX_VICTIMS, Dispatcher, GpuWatch
 from pytracking.evaluation.jobs import Job
 from tests.pytracking.dummy import DummyTracker, make_sequence
 
@@ -21,6 +21,7 @@ class Log:
 
     def finish(self, job, outcome):
         self.outcomes.append((job.sequence.name, outcome.status))
+        self.last = outcome
 
 
 @pytest.fixture
@@ -48,6 +49,37 @@ def test_a_job_may_lose_one_worker(jobs):
     dispatcher.lose(dispatcher.take(), "was killed (SIGSEGV)")
     assert log.outcomes == [("a", "failed")]
     assert dispatcher.num_waiting == 0
+
+
+def test_a_job_may_lose_one_gpu(jobs):
+    log = Log()
+    dispatcher = Dispatcher(jobs[:1], log)
+    for _ in range(2):
+        attempt = dispatcher.take()
+        dispatcher.finish(attempt, jobs[0].outcome("failed", device_failure="cuDNN error: X", traceback="where"))
+    assert log.notices == ["wander_default a: its worker lost its GPU (cuDNN error: X); it is run again"]
+    assert log.outcomes == [("a", "failed")]
+    assert log.last.message == "2 workers died of it; the last one lost its GPU (cuDNN error: X)"
+    assert log.last.traceback == "where"
+    assert dispatcher.num_waiting == 0
+
+
+def test_a_gpu_is_bad_where_one_sequence_after_the_other_fails(jobs):
+    watch = GpuWatch()
+    lost = [job.outcome("failed", device_failure="CUDA error: X") for job in jobs]
+    assert len(lost) == MAX_VICTIMS
+    for _ in range(5):
+        watch.see(lost[0])  # perhaps the sequence's fault
+    watch.see(lost[1])
+    watch.see(jobs[0].outcome("failed", message="no"))  # this and the next say nothing about the GPU
+    watch.see(jobs[1].outcome("skipped"))
+    assert not watch.is_bad
+    watch.see(jobs[0].outcome("done"))
+    for outcome in lost:
+        assert not watch.is_bad
+        watch.see(outcome)
+    assert watch.is_bad
+    assert watch.error().found == "CUDA error: X in one worker after the other"
 
 
 def test_claimed_jobs_come_last_and_later(jobs, monkeypatch):

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
+from ltr.admin.device_errors import DeviceError
 from pytracking.evaluation.data import Sequence
 from pytracking.evaluation.engines.local import LocalEngine
 from pytracking.evaluation.engines.serial import SerialEngine
@@ -92,6 +93,57 @@ def test_killed_workers_crashes_and_lost_memory(tmp_path):
         assert stored(folders[0]) == stored(folders[1])
 
 
+ILLEGAL = "CUDA error: an illegal memory access was encountered"
+
+
+def gpu_parts(folder: Path, white: str) -> list[Part]:
+    """Two of five sequences have a white image, which costs its process the GPU."""
+    sequences = [make_sequence(folder / "data", name) for name in ("a", "b", "c", "d", "e")]
+    for sequence in sequences[1:3]:
+        write_white_frame(sequence.frames[3])
+    overrides = {"white": white, "memo": str(folder / "memo")}
+    return [Part([DummyTracker("wander", "default", results_path=folder / "results", overrides=overrides)], sequences)]
+
+
+def test_a_worker_that_lost_its_gpu_is_replaced(tmp_path):
+    """The first white image costs a worker its GPU, so that whatever it does from then on fails."""
+    parts = gpu_parts(tmp_path, "gpu once")
+    summary, text = run(parts, LocalEngine(1, torch_threads=1))
+    assert summary.exit_status == 0
+    assert "5 done, 0 skipped, 0 failed, 0 not run" in text
+    assert text.count(f"its worker lost its GPU ({ILLEGAL}); it is run again") == 1
+
+
+def test_a_sequence_that_breaks_every_gpu_fails_and_the_others_do_not(tmp_path):
+    summary, _ = run(gpu_parts(tmp_path, "gpu"), LocalEngine(1, torch_threads=1))
+    assert [outcome.sequence for outcome in summary.with_status("done")] == ["a", "d", "e"]
+    assert {outcome.sequence for outcome in summary.with_status("failed")} == {"b", "c"}
+    for outcome in summary.with_status("failed"):
+        assert outcome.message == f"2 workers died of it; the last one lost its GPU ({ILLEGAL})"
+        assert "self.use_gpu()" in outcome.traceback
+
+
+def test_a_gpu_that_fails_with_everything_ends_the_run(tmp_path):
+    (part,) = gpu_parts(tmp_path, "gpu")
+    for sequence in part.sequences:
+        write_white_frame(sequence.frames[2])
+    with pytest.raises(DeviceError, match=f"the GPU failed: {ILLEGAL} in one worker after the other; once the"):
+        run([part], LocalEngine(1, torch_threads=1))
+    folder = part.trackers[0].results_dir
+    assert [path.name for path in folder.iterdir() if path.suffix == ".txt"] == []
+
+
+def test_a_run_in_this_process_ends_with_its_gpu(tmp_path, monkeypatch):
+    parts = gpu_parts(tmp_path, "gpu once")
+    tracker = parts[0].trackers[0].tracker_class()
+    monkeypatch.setattr(tracker, "lost_gpu", False)  # put back afterwards
+    with pytest.raises(DeviceError, match=f"the GPU failed: {ILLEGAL}; only a new process can use it"):
+        run(parts, SerialEngine())
+    monkeypatch.setattr(tracker, "lost_gpu", False)  # a new process
+    _, text = run(parts, SerialEngine())
+    assert "4 done, 1 skipped, 0 failed, 0 not run" in text
+
+
 def test_killed_driver_leaves_no_worker_and_loses_nothing(tmp_path):
     process = start_driver(tmp_path, workers=1)
     read_until(process, r"s1: 25 frames")
@@ -157,6 +209,30 @@ def test_missing_gpu(monkeypatch):
     monkeypatch.setattr("torch.cuda.is_available", lambda: False)
     with pytest.raises(InputError, match="GPU 0 was asked for, but PyTorch finds 0 here"):
         LocalEngine(1, gpus=[0])
+
+
+def test_one_gpu_by_its_number_and_several_workers(tmp_path, monkeypatch):
+    monkeypatch.setattr("torch.cuda.is_available", lambda: True)
+    monkeypatch.setattr("torch.cuda.device_count", lambda: 4)
+    found = "'cuda:1' is one GPU, found 3 workers that share GPU 0, 1, 2, 3\n.*--gpus 1 .*CUDA_VISIBLE_DEVICES=1 "
+    with pytest.raises(InputError, match=found):
+        LocalEngine(3).check_device("cuda:1")
+    with pytest.raises(InputError, match="device 'cuda:0' is one GPU"):
+        LocalEngine(2, gpus=[0, 1]).check_device("cuda:0")
+    with pytest.raises(InputError, match="unknown device 'cuda:one'"):
+        LocalEngine(2).check_device("cuda:one")
+    for device in (None, "cpu", "cuda"):
+        LocalEngine(3).check_device(device)
+    LocalEngine(3, gpus=[1]).check_device("cuda:1")
+    LocalEngine(1).check_device("cuda:1")
+    SerialEngine().check_device("cuda:1")
+    # The device of an argument and of overrides, before anything is run or written.
+    sequences = [make_sequence(tmp_path / "data", "a")]
+    for options in ({"device": "cuda:1"}, {"overrides": {"device": "cuda:1"}}):
+        tracker = DummyTracker("wander", "default", results_path=tmp_path / "results", **options)
+        with pytest.raises(InputError, match="device 'cuda:1' is one GPU"):
+            run([Part([tracker], sequences)], LocalEngine(2))
+    assert not (tmp_path / "results").exists()
 
 
 def test_gpus_and_threads_are_shared_out(monkeypatch):

@@ -7,12 +7,13 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
+from ltr.admin.device_errors import DeviceError
 from pytracking.evaluation.engines.ray import RayEngine
 from pytracking.evaluation.engines.serial import SerialEngine
 from pytracking.evaluation.planning import Part
 from pytracking.evaluation.running import run_parts
 from pytracking.utils.errors import InputError
-from tests.pytracking.dummy import DummyTracker, make_sequence, write_black_frame
+from tests.pytracking.dummy import DummyTracker, make_sequence, write_black_frame, write_white_frame
 from tests.pytracking.dummy.results import stored
 
 
@@ -58,6 +59,35 @@ def test_results_are_those_of_this_process(cluster, tmp_path):
     assert "it is too dark" in summary.with_status("failed")[0].traceback
     assert stored(parts[0].trackers[0].results_dir) == stored(plain[0].trackers[0].results_dir)
     assert "3 of 4 skipped" in run(parts, RayEngine(1))[1]
+
+
+def test_a_worker_that_lost_its_gpu_is_replaced(cluster, tmp_path):
+    for shared in (False, True):
+        (part,) = make_parts(tmp_path, f"ray {shared}")
+        write_white_frame(part.sequences[2].frames[3])
+        overrides = {"white": "gpu once", "memo": str(tmp_path / f"memo {shared}")}
+        tracker = DummyTracker("wander", "default", 0, results_path=tmp_path / f"ray {shared}", overrides=overrides)
+        summary, text = run([Part([tracker], part.sequences)], RayEngine(1, shared_results=shared))
+        assert "its worker lost its GPU (CUDA error: an illegal memory access was encountered); it is run again" in text
+        assert [outcome.sequence for outcome in summary.with_status("done")] == ["a", "d", "c"]
+        assert [outcome.sequence for outcome in summary.with_status("failed")] == ["b"]  # too dark
+
+
+def test_gpus_that_fail_with_everything_end_the_run(cluster, tmp_path):
+    (part,) = make_parts(tmp_path, "dead")
+    for sequence in part.sequences:
+        write_white_frame(sequence.frames[2])
+    tracker = DummyTracker("wander", "default", 0, results_path=tmp_path / "dead", overrides={"white": "gpu"})
+    with pytest.raises(DeviceError, match="an illegal memory access was encountered in one worker after"):
+        run([Part([tracker], part.sequences)], RayEngine(1))
+
+
+def test_one_gpu_by_its_number():
+    pytest.importorskip("ray", reason="ray is not installed: pip install 'rls-onlinetrack[cluster]'")
+    with pytest.raises(InputError, match=r"device 'cuda:0' is one GPU of one machine(?s:.*)leave --device out"):
+        RayEngine(1).check_device("cuda:0")
+    for device in (None, "cpu", "cuda"):
+        RayEngine(1).check_device(device)
 
 
 def test_killed_node(cluster, tmp_path):

@@ -20,11 +20,12 @@ class WanderParams(TypedParams):
     step: float = 1.0  # pixels a frame
     delay: float = 0.0  # seconds a frame
     network: str = ""  # a file to be read as a network
-    white: str = ""  # on a white image: "memory" there is too little of it, "kill" its process, "kill once", see below
-    memo: str = ""  # "kill once": a file that is made by the first kill and prevents the second
+    white: str = ""  # on a white image: "memory" there is too little of it, "kill" its process, "gpu" fails, see below
+    memo: str = ""  # "kill once", "gpu once": a file that is made by the first time and prevents the second
 
 
 class Wander(BaseTracker):
+    lost_gpu: ClassVar[bool] = False  # by this process, as CUDA loses one: whatever it does from then on fails
     params_class: ClassVar[type[TypedParams]] = WanderParams
 
     def initialize_features(self) -> None:
@@ -32,6 +33,7 @@ class Wander(BaseTracker):
             read_checkpoint(Path(self.params.network))
 
     def initialize(self, image: np.ndarray, info: dict[str, Any]) -> dict[str, Any]:
+        self.use_gpu()
         self.box = torch.tensor(info["init_bbox"])
         self.noise = float(np.random.rand()) + float(torch.rand(()))  # noqa: NPY002 - as old trackers draw
         return {}
@@ -49,11 +51,19 @@ class Wander(BaseTracker):
             "flag": "normal",
         }
 
+    def use_gpu(self) -> None:
+        if Wander.lost_gpu:
+            raise RuntimeError("CUDA error: an illegal memory access was encountered\nCompile with TORCH_USE_CUDA_DSA")
+
     def suffer(self) -> None:
         if self.params.white == "memory":
             raise MemoryError("no memory for a white image")
-        if self.params.white == "kill once" and Path(self.params.memo).exists():
+        if self.params.white.endswith(" once") and Path(self.params.memo).exists():
             return
-        if self.params.white:
+        if self.params.memo:
             Path(self.params.memo).touch()
+        if self.params.white.startswith("gpu"):
+            Wander.lost_gpu = True
+            self.use_gpu()
+        if self.params.white:
             os.kill(os.getpid(), signal.SIGKILL)
