@@ -1,10 +1,14 @@
 """Interface of a tracker."""
 
+import functools
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 import torch
 
+from pytracking.tracker.base.initial_box import initial_box
+from pytracking.utils.image_input import ImageInput
 from pytracking.utils.params import TrackerParams, TypedParams
 from pytracking.visualization.panels import Panel
 
@@ -12,15 +16,23 @@ from pytracking.visualization.panels import Panel
 class BaseTracker:
     """Single-object tracker: `initialize` with the first frame and box, then `track` frame by frame.
 
-    Images are RGB uint8 arrays (H, W, 3); boxes are `[x, y, w, h]`, float, 0-based.
+    Images are RGB uint8 arrays (H, W, 3); boxes are `[x, y, w, h]`, float, 0-based. The methods of a subclass are given
+    nothing else: what a caller hands over passes `ImageInput` and `initial_box` before.
     """
 
     params_class: type[TypedParams] = TypedParams
+
+    def __init_subclass__(cls, **options: Any) -> None:
+        super().__init_subclass__(**options)
+        for name, gate in (("initialize", _gate_of_initialize), ("track", _gate_of_track)):
+            if name in vars(cls):
+                setattr(cls, name, gate(vars(cls)[name]))
 
     def __init__(self, params: TypedParams | TrackerParams) -> None:
         self.params: Any = self.params_class.from_tracker_params(params)
         self.device = torch.device(self.params.device or ("cuda" if torch.cuda.is_available() else "cpu"))
         self.generator = torch.Generator()  # the tracker's only source of randomness, on the CPU for every device
+        self.images = ImageInput()
         self.seed(0)
 
     def seed(self, seed: int) -> None:
@@ -33,7 +45,7 @@ class BaseTracker:
     def initialize(self, image: np.ndarray, info: dict[str, Any]) -> dict[str, Any]:
         """Start tracking the target `info["init_bbox"]`; returns extra outputs of the first frame (may be empty).
 
-        Raises ValueError for a box without area, with NaN, or wholly outside of the image.
+        Raises InputError, a ValueError, for a box or an image that cannot be meant (`initial_box`, `ImageInput.next`).
         """
         raise TypeError(f"{type(self).__name__} has no initialize(image, info)")
 
@@ -41,7 +53,7 @@ class BaseTracker:
         """Find the target in the next frame.
 
         Returns a dict with `target_bbox` [x, y, w, h], `object_presence_score` (float) and `flag` (str), and
-        whatever else the tracker reports.
+        whatever else the tracker reports. Raises InputError for an image that cannot be meant.
         """
         raise TypeError(f"{type(self).__name__} has no track(image, info)")
 
@@ -52,3 +64,21 @@ class BaseTracker:
     def search_area(self) -> list[float] | None:
         """Box of the part of the image that was searched last; None where that is unknown."""
         return None
+
+
+def _gate_of_initialize(initialize: Callable[..., Any]) -> Callable[..., Any]:
+    @functools.wraps(initialize)
+    def gated(self: BaseTracker, image: Any, info: dict[str, Any]) -> Any:
+        image = self.images.first(image)
+        box = initial_box(info, image.shape[:2])
+        return initialize(self, image, {**info, "init_bbox": box})
+
+    return gated
+
+
+def _gate_of_track(track: Callable[..., Any]) -> Callable[..., Any]:
+    @functools.wraps(track)
+    def gated(self: BaseTracker, image: Any, info: dict[str, Any] | None = None) -> Any:
+        return track(self, self.images.next(image), info)
+
+    return gated

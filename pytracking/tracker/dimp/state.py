@@ -6,7 +6,6 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from pytracking.tracker.base.initial_box import check_initial_box
 from pytracking.utils.types import Array
 
 SMALLEST_TARGET = 10.0  # pixels a side, bound of the scale search
@@ -24,11 +23,8 @@ class TargetState:
     def from_box(
         cls, box: list[float], image_sz: tuple[int, int], crop_sz: tuple[int, int], search_area_scale: float
     ) -> "TargetState":
-        """State at the first frame.
-
-        Raises ValueError for a box that is not finite, has no area, or does not meet the image.
-        """
-        x, y, w, h = check_initial_box(box, image_sz)
+        """State at the first frame."""
+        x, y, w, h = box
         size = np.array([h, w])
         scale = search_area_scale * math.sqrt(h * w / (crop_sz[0] * crop_sz[1]))
         return cls(np.array([y + (h - 1) / 2, x + (w - 1) / 2]), size, scale, size / scale, np.array(image_sz, float))

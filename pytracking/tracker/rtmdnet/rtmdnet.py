@@ -9,7 +9,6 @@ from ltr.data.box_sampling import draw_boxes, sample_boxes
 from ltr.models.tracking.mdnet import MDNetHead
 from pytracking.tracker.base import BaseTracker
 from pytracking.tracker.base.box_regression import BoxRegressor
-from pytracking.tracker.base.initial_box import check_initial_box
 from pytracking.tracker.rtmdnet.features import RoIFeatures
 from pytracking.tracker.rtmdnet.fine_tuning import OnlineClassifier, make_optimizer
 from pytracking.tracker.rtmdnet.first_frame import FirstFrame, first_frame_samples
@@ -42,7 +41,7 @@ class RTMDNet(BaseTracker):
         self.frame_num = 1
         self.found = True
         self.scores: Tensor | None = None  # (n,) of the last frame's candidates
-        self.target = torch.tensor(check_initial_box(info["init_bbox"], image.shape[:2]), dtype=torch.float64)
+        self.target = torch.tensor(info["init_bbox"], dtype=torch.float64)
 
         samples = first_frame_samples(image, self.target, self.features, params, self.generator)
         self.classifier = OnlineClassifier(self.net.make_head(self.generator), params, self.generator)

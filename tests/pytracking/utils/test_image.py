@@ -1,7 +1,10 @@
+import warnings
+
 import cv2
 import numpy as np
 import pytest
 
+from ltr.data.image import ImageRangeWarning
 from pytracking.utils.errors import InputError
 from pytracking.utils.image import read_image
 
@@ -82,3 +85,51 @@ def test_no_image(tmp_path, content):
 def test_missing(tmp_path):
     with pytest.raises(InputError, match=r"cannot read image .*none\.jpg: No such file"):
         read_image(tmp_path / "none.jpg")
+
+
+def write_deep(folder, ranges, name="{:04d}.png"):
+    """14-bit ramps, as thermal cameras give them."""
+    folder.mkdir(exist_ok=True)
+    ramps = [np.tile(np.linspace(low, high, 64).round().astype(np.uint16), (32, 1)) for low, high in ranges]
+    for number, ramp in enumerate(ramps, start=1):
+        cv2.imwrite(str(folder / name.format(number)), ramp)
+    return ramps
+
+
+def test_more_bits_are_scaled_by_the_range_of_the_sequence(tmp_path):
+    ramps = write_deep(tmp_path / "a", [(7400, 7600), (7000, 9000), (8000, 8100)])
+    with pytest.warns(ImageRangeWarning, match=r"a have more than 8 bits; their values 7000 to 9000 become 0 to 255"):
+        images = [read_image(tmp_path / "a" / f"{number:04d}.png") for number in (1, 2, 3)]
+    for image, ramp in zip(images, ramps, strict=True):
+        assert image.dtype == np.uint8
+        np.testing.assert_allclose(image[..., 0], (ramp - 7000.0) * 255 / 2000, atol=0.51)
+        np.testing.assert_array_equal(image[..., 0], image[..., 2])
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")  # the notice is given once
+        read_image(tmp_path / "a" / "0001.png")
+
+
+def test_deep_colors_and_long_sequences(tmp_path):
+    color = np.zeros((24, 40, 3), np.uint16)
+    color[..., 2] = 4095  # BGR
+    cv2.imwrite(str(tmp_path / "red.png"), color)
+    with pytest.warns(ImageRangeWarning, match="0 to 4095 become"):
+        assert read_image(tmp_path / "red.png")[5, 5].tolist() == [255, 0, 0]
+    write_deep(tmp_path / "long", [(100 + n, 1000 - n) for n in range(250)])
+    with pytest.warns(ImageRangeWarning, match="100 to 1000 become"):
+        read_image(tmp_path / "long" / "0250.png")
+
+
+def test_images_of_two_depths(tmp_path):
+    write_deep(tmp_path / "a", [(7400, 7600)] * 2)
+    cv2.imwrite(str(tmp_path / "a" / "0003.png"), RED)
+    (tmp_path / "a" / "0004.png").write_bytes(b"damaged")
+    assert read_image(tmp_path / "a" / "0003.png").shape == (24, 40, 3)
+    with pytest.raises(InputError, match=r"a: expected images of one depth, .* of 8 bits 0003\.png"):
+        read_image(tmp_path / "a" / "0001.png")
+
+
+def test_a_flat_image(tmp_path):
+    write_deep(tmp_path / "a", [(300, 300)])
+    with pytest.warns(ImageRangeWarning):
+        assert (read_image(tmp_path / "a" / "0001.png") == 0).all()
