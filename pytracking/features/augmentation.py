@@ -53,10 +53,12 @@ class Blur(Transform):
 
 @dataclass(frozen=True)
 class Scale(Transform):
-    factor: float = 1.0
+    factor: float = 1.0  # image pixels per pixel of the result: 2 halves the picture
 
     def warp(self, patch: Tensor) -> Tensor:
-        size = [round(extent * self.factor) for extent in patch.shape[-2:]]
+        """The patch resized, by an even number of pixels so that its center stays where it is."""
+        sizes = [(extent, round(extent / self.factor)) for extent in patch.shape[-2:]]
+        size = [new + (new - extent) % 2 for extent, new in sizes]
         return F.interpolate(patch, size, mode="bilinear", align_corners=False)
 
 
@@ -88,20 +90,22 @@ def initial_transforms(
     augmentation: dict[str, Any],
     sample_sz: Size,
     random_shift: Callable[[], Shift],
+    global_shift: Shift = (0, 0),  # of those that have no random one
 ) -> list[Transform]:
     """Transforms of the first frame in pytracking's order: identity, shifts, flip, blurs, scales, rotations.
 
     `augmentation` has pytracking's keys: shift [(y, x) pixels], relativeshift [(y, x) in half crops], fliplr, blur
-    [(sigma_y, sigma_x)], scale [factors], rotate [degrees]; `dropout` is applied to the features, not here.
+    [(sigma_y, sigma_x)], scale [factors by which the picture shrinks], rotate [degrees]; `dropout` is applied to the
+    features, not here.
     Raises ValueError for an unknown key.
     """
     known = {"shift", "relativeshift", "fliplr", "blur", "scale", "rotate", "dropout"}
     if unknown := set(augmentation) - known:
         raise ValueError(f"expected augmentations of {sorted(known)}, found {sorted(unknown)}")
     half_h, half_w = sample_sz[0] / 2, sample_sz[1] / 2
-    transforms = [Transform()]
-    transforms += [Transform((int(y), int(x))) for y, x in augmentation.get("shift", [])]
-    transforms += [Transform((int(y * half_h), int(x * half_w))) for y, x in augmentation.get("relativeshift", [])]
+    shifts = [(0, 0), *augmentation.get("shift", [])]
+    shifts += [(y * half_h, x * half_w) for y, x in augmentation.get("relativeshift", [])]
+    transforms = [Transform((int(y) + global_shift[0], int(x) + global_shift[1])) for y, x in shifts]
     if augmentation.get("fliplr", False):
         transforms.append(FlipHorizontal(random_shift()))
     transforms += [Blur(random_shift(), (sigma[0], sigma[1])) for sigma in augmentation.get("blur", [])]

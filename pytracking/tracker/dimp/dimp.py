@@ -210,7 +210,7 @@ class DiMP(BaseTracker):
     def _modulation(self, image: Image, backbone: Features, samples: InitialSamples) -> tuple[Tensor, ...]:
         """What the IoU-Net knows of the first frame's target."""
         boxes = upload(samples.boxes, self.device)
-        count = len(boxes) if self.params.iounet_augmentation else 1
+        count = len(samples.exact) if self.params.iounet_augmentation else 1  # the others' boxes are not exact
         features = self.net.get_backbone_bbreg_feat({name: layer[:count] for name, layer in backbone.items()})
         modulation = self.net.bb_regressor.get_modulation(features, boxes[:count])
         learnt = tuple(vector.mean(dim=0, keepdim=True) for vector in modulation)

@@ -1,23 +1,24 @@
 """The training samples of the first frame."""
 
-from dataclasses import dataclass, replace
+from collections.abc import Callable
+from dataclasses import dataclass
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from pytracking.features.augmentation import Rotate, Scale, Shift, Size, Transform, initial_transforms
+from pytracking.features.augmentation import Rotate, Scale, Shift, Size, initial_transforms
 from pytracking.features.preprocessing import sample_patch
 from pytracking.tracker.dimp.params import DiMPParams
 from pytracking.tracker.dimp.state import TargetState, box_in_crop
-from pytracking.utils.types import Image
+from pytracking.utils.types import Array, Image
 
 
 @dataclass(frozen=True)
 class InitialSamples:
     crops: Tensor  # (n, 3, h, w) RGB 0..255, the first one plain
     boxes: Tensor  # (n, 4) xywh in crop pixels, on the host
-    exact: list[int]  # those whose box bounds the target, which was neither rotated nor scaled
+    exact: list[int]  # those whose box bounds the target: all before the first scaled or rotated one
 
 
 def initial_samples(
@@ -38,16 +39,10 @@ def initial_samples(
     patch_sz = _expanded(crop_sz, expansion)
     patch, _ = sample_patch(image, pos, scale * np.array(patch_sz), patch_sz, device=device)
 
-    def random_shift() -> Shift:
-        noise = torch.rand(2, generator=generator) - 0.5
-        return int(noise[0] * crop_sz[0] * params.random_shift_factor), int(
-            noise[1] * crop_sz[1] * params.random_shift_factor
-        )
-
     augmentation = params.augmentation if params.use_augmentation else {}
-    transforms = [
-        _moved(transform, global_shift) for transform in initial_transforms(augmentation, crop_sz, random_shift)
-    ]
+    transforms = initial_transforms(
+        augmentation, crop_sz, _random_shift(crop_sz, params, global_shift, generator), _whole(global_shift)
+    )
     crops = torch.cat([transform(patch, crop_sz) for transform in transforms])
     box = torch.from_numpy(box_in_crop(state.pos, state.size, pos, scale, crop_sz))
     boxes = torch.stack([box + torch.tensor([t.shift[1], t.shift[0], 0.0, 0.0]) for t in transforms])
@@ -66,10 +61,27 @@ def dropout_features(
     return feature * (kept / (1 - probability)).to(feature)
 
 
-def _inside_image(state: TargetState, crop_sz: Size, params: DiMPParams) -> tuple[float, Shift]:
-    """Scale of the first crops and the shift that keeps them inside the image, for the border modes `inside*`."""
+def _random_shift(
+    crop_sz: Size, params: DiMPParams, global_shift: Array, generator: torch.Generator
+) -> Callable[[], Shift]:
+    """Draws shifts around the global one."""
+
+    def draw() -> Shift:
+        noise = (torch.rand(2, generator=generator) - 0.5) * torch.tensor(crop_sz) * params.random_shift_factor
+        return _whole(noise.numpy() + global_shift)
+
+    return draw
+
+
+def _whole(shift: Array) -> Shift:
+    """The shift in whole pixels, towards zero."""
+    return int(shift[0]), int(shift[1])
+
+
+def _inside_image(state: TargetState, crop_sz: Size, params: DiMPParams) -> tuple[float, Array]:
+    """Scale of the first crops and the shift (2,) that keeps them inside the image, for the border modes `inside*`."""
     if params.border_mode == "replicate":
-        return state.scale, (0, 0)
+        return state.scale, np.zeros(2)
     extent = state.scale * np.array(crop_sz)
     ratio = extent / state.image_sz
     ratio = ratio.max() if params.border_mode == "inside" else ratio.min()
@@ -77,15 +89,10 @@ def _inside_image(state: TargetState, crop_sz: Size, params: DiMPParams) -> tupl
     scale = float(np.sqrt(np.prod(extent / np.array(crop_sz))))
     before = np.maximum(np.ceil(-(state.pos - (extent - 1) / 2)), 0)
     after = np.maximum(np.ceil(state.pos + extent / 2 + 1 - state.image_sz), 0)
-    shift = -(before - after) / scale
-    return scale, (int(shift[0]), int(shift[1]))
+    return scale, -(before - after) / scale
 
 
 def _expanded(crop_sz: Size, factor: float) -> Size:
     """Patch size whose center crop is symmetric: it differs from the crop by an even number of pixels."""
     height, width = (int(extent * factor) for extent in crop_sz)
     return height + (height - crop_sz[0]) % 2, width + (width - crop_sz[1]) % 2
-
-
-def _moved(transform: Transform, shift: Shift) -> Transform:
-    return replace(transform, shift=(transform.shift[0] + shift[0], transform.shift[1] + shift[1]))

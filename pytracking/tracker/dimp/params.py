@@ -110,7 +110,7 @@ class DiMPParams(TypedParams):
     ridge_keep_aspect: bool = True  # the target keeps the aspect ratio of its first box
 
     # Box refinement by the IoU-Net
-    iounet_augmentation: bool = False  # modulation from every initial sample instead of the plain one
+    iounet_augmentation: bool = False  # modulation from all initial samples before the first scaled or rotated one
     iounet_adaptation: float | None = None  # stiffness of its last layer's fit to the first frame; None: no fit
     iounet_k: int = 3  # the best boxes that are averaged
     num_init_random_boxes: int = 9  # beside the box itself

@@ -57,10 +57,26 @@ def test_blur_keeps_the_mean_inside_and_loses_it_at_the_zero_border() -> None:
     assert blurred[0, 0, 0, 15] < 0.7
 
 
-def test_scale_resizes_before_the_crop() -> None:
-    patch = Scale(factor=2.0)(torch.arange(20.0).repeat(1, 3, 20, 1), (10, 10))
-    # the content is twice as large: neighbors differ by half as much
-    torch.testing.assert_close(patch[0, 0, 0].diff(), torch.full((9,), 0.5))
+@pytest.mark.parametrize(("factor", "slope"), [(2.0, 2.0), (0.5, 0.5), (1.0, 1.0)])
+def test_scale_resizes_before_the_crop(factor: float, slope: float) -> None:
+    """A factor of 2 halves the picture: neighbors are twice as far apart. A ramp stays a ramp."""
+    patch = Scale(factor=factor)(torch.arange(40.0).repeat(1, 3, 40, 1), (10, 10))
+    torch.testing.assert_close(patch[0, 0, 0].diff(), torch.full((9,), slope))
+    torch.testing.assert_close(patch[0, 0, 0].mean(), torch.tensor(19.5))  # the center stays
+
+
+@pytest.mark.parametrize("factor", [0.7, 0.9, 1.1, 1.3, 3.0])
+@pytest.mark.parametrize("extent", [40, 41])
+def test_scaled_patches_keep_their_center(factor: float, extent: int) -> None:
+    patch = Scale(factor=factor).warp(torch.zeros(1, 3, extent, extent))
+    assert (patch.shape[-1] - extent) % 2 == 0
+    assert abs(patch.shape[-1] - extent / factor) <= 1.5  # half by rounding, one by parity
+
+
+def test_fixed_shifts_follow_the_global_one() -> None:
+    augmentation = {"shift": [(3, -4)], "relativeshift": [(0.6, -0.6)], "fliplr": True}
+    transforms = initial_transforms(augmentation, CROP, lambda: (7, 7), (5, -2))
+    assert [t.shift for t in transforms] == [(5, -2), (8, -6), (91, -88), (7, 7)]
 
 
 def test_order_and_unknown_keys() -> None:
