@@ -21,6 +21,17 @@ find_python() {
     exit 1
 }
 
+files_set_for() {
+    # Files that the user or the owner of the machine set for this option of pip, in its order of precedence.
+    .venv/bin/python -m pip config list | .venv/bin/python -c '
+import ast, sys
+found = dict(line.rstrip().split("=", 1) for line in sys.stdin)
+for section in (":env:", "install", "global"):
+    if files := ast.literal_eval(found.get(f"{section}.{sys.argv[1]}", "\"\"")).split():
+        print(*files)
+        break' "$1"
+}
+
 install() {
     # The stamp is written last, so a half-made .venv is finished by the next call.
     local stamp=.venv/installed-from wanted
@@ -31,9 +42,14 @@ install() {
     [ -x .venv/bin/python ] && .venv/bin/python -c "$supported" 2>/dev/null || "$python" -m venv --clear .venv
     echo "Installing into .venv (PyTorch alone is about 5 GB; a few minutes) ..."
     # visdom 0.2.4, the newest for Python 3.11, is built from source with pkg_resources, which setuptools 81 dropped.
-    # Old pips read the constraint of the build from PIP_CONSTRAINT, new ones from PIP_BUILD_CONSTRAINT.
+    # Old pips read the constraint of the build from PIP_CONSTRAINT, new ones from PIP_BUILD_CONSTRAINT. The variables
+    # displace what was set before, in the environment or in pip.conf, so they name that too.
     echo 'setuptools<81' > .venv/build-constraint.txt
-    PIP_CONSTRAINT=.venv/build-constraint.txt PIP_BUILD_CONSTRAINT=.venv/build-constraint.txt \
+    local constraints build_constraints
+    constraints=$(files_set_for constraint)
+    build_constraints=$(files_set_for build-constraint)
+    PIP_CONSTRAINT="$constraints .venv/build-constraint.txt" \
+        PIP_BUILD_CONSTRAINT="$build_constraints .venv/build-constraint.txt" \
         .venv/bin/python -m pip install --quiet --disable-pip-version-check -e '.[all]'
     echo "$wanted" > "$stamp"
 }
@@ -61,6 +77,6 @@ case $task in
         .venv/bin/ruff check .
         .venv/bin/mypy
         # One torch thread per test process: the processes already fill the cores.
-        OMP_NUM_THREADS=1 exec .venv/bin/python -m pytest -n auto
+        OMP_NUM_THREADS=1 exec .venv/bin/python -m pytest -n auto -rfEs  # failures, errors, and why tests were skipped
         ;;
 esac
