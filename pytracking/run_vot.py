@@ -192,7 +192,7 @@ def _experiment_parser() -> argparse.ArgumentParser:
     _option(parser, "repetitions", type=_positive, help="repetitions (default: what the protocol says)")
     _option(parser, "seed", type=int, help="base of the seeds (default: 0)")
     _option(parser, "device", help="cpu, cuda, cuda:1 ... (default: the first GPU where there is one)")
-    _option(parser, "overwrite", action="store_true", help="set results of other parameters aside")
+    _option(parser, "overwrite", action="store_true", help="set results of other parameters or data aside")
     _option(parser, "results_path", type=Path, help="results go to vot/<protocol> below (default: the setting)")
     _option(parser, "output", type=Path, help="folder of the results, for example <workspace>/results")
     parser.set_defaults(run=_experiment)

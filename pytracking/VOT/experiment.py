@@ -3,6 +3,7 @@
 `<folder>/<tracker>/<experiment>/<sequence>/` holds for each repetition
 - `<sequence>_001.txt`: a row for each frame, `1` started, `2` failed, `0` skipped, else `x,y,w,h`; written last;
 - `<sequence>_001_time.value` and `<sequence>_001_confidence.value`: seconds and presence score, empty where skipped;
+and for all of them `<sequence>_info.json`, which says what the images and the annotation were;
 and `<folder>/<tracker>/<experiment>/run.json` says what they were made with. `<folder>` may be the folder `results` of
 a workspace of vot-toolkit, which then analyzes them.
 """
@@ -24,16 +25,19 @@ import numpy as np
 
 from ltr.admin.claims import ClaimedError, claim
 from ltr.admin.device_errors import device_error
+from ltr.admin.fingerprints import LENGTH, files_fingerprint
 from ltr.admin.interruption import completing
 from pytracking.evaluation.data import Sequence
+from pytracking.evaluation.result_identity import differences, image_folder
+from pytracking.evaluation.result_names import folded, set_aside
 from pytracking.evaluation.results import ResultStore
 from pytracking.evaluation.tracker import Tracker, clock, network_files
 from pytracking.utils.errors import InputError
-from pytracking.utils.files import write_atomic
+from pytracking.utils.files import read_record, write_atomic
 from pytracking.utils.image import read_image
 from pytracking.utils.seeding import seed_everything, sequence_seed
 from pytracking.VOT.protocols import Experiment, Protocol
-from pytracking.VOT.regions import format_row
+from pytracking.VOT.regions import format_row, read_regions
 from pytracking.VOT.sequences import vot_sequence
 from pytracking.VOT.supervised import Answer, Trajectory, supervise
 
@@ -110,20 +114,22 @@ def run_vot_experiment(
     """Run a tracker on sequences, as often as the protocol says; what is there already is kept.
 
     The seed of a repetition depends on tracker, parameters, repetition and sequence alone.
-    Raises InputError for results of other parameters or another protocol, unless `overwrite` sets them aside, and
-    DeviceError where the GPU fails.
+    A sequence whose results were made on other images or with another annotation fails; a repetition that is cut off is
+    run again. Raises InputError for results of other parameters or another protocol, and for two sequences of one name,
+    and DeviceError where the GPU fails. With `overwrite` what is in the way is set aside.
     """
+    sequences = list(sequences)
+    _check_names([sequence.native_name for sequence in sequences])
     experiment = protocol.experiment(experiment_name)
     if repetitions is not None:
         experiment = dataclasses.replace(experiment, repetitions=repetitions)
     store = _open_store(tracker, experiment, folder or default_folder(tracker, protocol), overwrite)
     summary = Summary()
     for sequence in sequences:
-        place = store.folder / sequence.native_name
-        place.mkdir(exist_ok=True)
         try:
             with claim(store.folder / f".{sequence.native_name}.claim"):
-                _run_sequence(tracker, sequence, experiment, store.folder, summary)
+                _check_data(store, sequence, overwrite)
+                _run_sequence(tracker, sequence, experiment, store, summary)
         except ClaimedError:
             summary.busy.append(sequence.native_name)
         except Exception as error:
@@ -152,7 +158,7 @@ def _open_store(tracker: Tracker, experiment: Experiment, folder: Path, overwrit
         "hash": hashlib.sha256(key.encode()).hexdigest()[:16],
     }
     store.folder = folder / tracker_id(tracker) / experiment.name
-    if not overwrite and (difference := store.difference()):
+    if not overwrite and (difference := store.conflict()):
         raise InputError(
             f"{store.folder} holds results made with other parameters:\n{difference}\n"
             "  give the tracker another name (name=tracker:parameters) or another --output, or --overwrite"
@@ -162,15 +168,63 @@ def _open_store(tracker: Tracker, experiment: Experiment, folder: Path, overwrit
     return store
 
 
-def _run_sequence(tracker: Tracker, sequence: Sequence, experiment: Experiment, folder: Path, summary: Summary) -> None:
+def _check_names(names: Iterable[str]) -> None:
+    known: dict[str, str] = {}
+    for name in names:
+        if other := known.get(folded(name)):
+            raise InputError(
+                f"sequences '{other}' and '{name}' would share a folder, on a disk that ignores case at least; "
+                "run them apart, each with its own --output"
+            )
+        known[folded(name)] = name
+
+
+def _check_data(store: ResultStore, sequence: Sequence, overwrite: bool) -> None:
+    """Make the folder of a sequence. Raises InputError where its results are of other data and are to stay."""
     sequence.check()
+    place = store.folder / sequence.native_name
+    record, wanted = place / f"{sequence.native_name}_info.json", _describe(store, sequence)
+    stored, is_empty = read_record(record), not any(place.glob("*.txt"))
+    if stored and not is_empty and differences(stored, wanted, ignored=("folder",)):
+        if not overwrite:
+            raise InputError(
+                f"{place} holds results that were made on other data:\n{differences(stored, wanted)}\n"
+                "  to keep both, give another --output or --results_path; --overwrite sets the old ones aside"
+            )
+        aside = set_aside(store.folder, [sequence.native_name])
+        print(f"results of {sequence} on other data were set aside: {aside}", file=sys.stderr)
+        is_empty = True
+    if is_empty:
+        place.mkdir(exist_ok=True)
+        write_atomic(record, json.dumps(wanted, indent=1) + "\n")
+    elif not stored:
+        print(f"{place}: made by an earlier version; whether on these images is not known", file=sys.stderr)
+
+
+def _describe(store: ResultStore, sequence: Sequence) -> dict[str, Any]:
+    """What the repetitions of a sequence are made from, as JSON data; unlike in one pass, all of the truth counts."""
+    truth = vot_sequence(sequence).truth
+    rows = "\n".join(format_row(truth.row(frame)) for frame in range(len(truth)))
+    return {
+        "hash": store.record["hash"],
+        "frames": len(sequence),
+        "folder": image_folder(sequence),
+        "images": files_fingerprint(sequence.frames),
+        "annotation": hashlib.sha256(rows.encode()).hexdigest()[:LENGTH],
+    }
+
+
+def _run_sequence(
+    tracker: Tracker, sequence: Sequence, experiment: Experiment, store: ResultStore, summary: Summary
+) -> None:
+    folder = store.folder
     prepared = vot_sequence(sequence)
     running: BaseTracker | None = None
     for repetition in range(1, experiment.repetitions + 1):
         if _is_deterministic(folder, prepared.name, repetition - 1):
             break
         path = repetition_file(folder, prepared.name, repetition)
-        if path.exists():
+        if path.exists() and _is_whole(path, len(sequence)):
             summary.kept += 1
             continue
         if running is None:
@@ -182,11 +236,29 @@ def _run_sequence(tracker: Tracker, sequence: Sequence, experiment: Experiment, 
         running.seed(seed)
         target = TrackerTarget(running, sequence.frames)
         trajectory = supervise(target, prepared.truth, prepared.size, experiment)
+        if difference := store.difference():
+            raise InputError(
+                f"{folder} was replaced by another process meanwhile:\n{difference}\n  run this again then"
+            )
         with completing():
             _write(path, trajectory)
         summary.done += 1
         failures = sum(row == [2.0] for row in trajectory.rows)
         print(f"{tracker.display_name} {experiment.name} {path.stem}: {failures} failures", file=sys.stderr)
+
+
+def _is_whole(path: Path, frames: int) -> bool:
+    """Whether a repetition has a readable row for each frame; of one that has not it is said."""
+    try:
+        rows = len(read_regions(path))
+        wrong = "" if rows == frames else f"{path} has {rows} rows for {frames} frames"
+        if not path.read_bytes().endswith(b"\n"):
+            wrong = f"{path} is cut off"
+    except InputError as error:
+        wrong = str(error)
+    if wrong:
+        print(f"run again: {wrong}", file=sys.stderr)
+    return not wrong
 
 
 def _is_deterministic(folder: Path, sequence: str, repetitions: int) -> bool:

@@ -1,7 +1,10 @@
+import cv2
+import numpy as np
 import pytest
 
 from ltr.admin.claims import claim
 from ltr.admin.device_errors import DeviceError
+from pytracking.evaluation.data import Sequence
 from pytracking.utils.errors import InputError
 from pytracking.VOT.analysis import score_tracker
 from pytracking.VOT.experiment import repetition_file, run_vot_experiment, tracker_id
@@ -92,6 +95,72 @@ def test_results_of_other_parameters(tmp_path, sequence):
         run(sequence, tmp_path, parameters="slow", tracker={"display_name": "mine"})
     assert run(sequence, tmp_path, parameters="slow", tracker={"display_name": "mine"}, overwrite=True).done == 2
     assert list((tmp_path / "mine").glob("baseline.replaced-*"))
+
+
+def repaint(sequence, brightness):
+    for frame in sequence.frames:
+        cv2.imwrite(str(frame), np.full((48, 64, 3), brightness, np.uint8))
+
+
+def test_results_of_another_copy(tmp_path, sequence):
+    """Equal names, lengths and boxes, other images: neither kept as if they were of this copy, nor lost."""
+    results = tmp_path / "results"
+    run(sequence, results)
+    before = files(results)
+    other = small_sequence(tmp_path / "infrared", polygons=True)
+    repaint(other, 60)
+    summary = run(other, results)
+    assert (summary.done, summary.kept) == (0, 0)
+    assert "holds results that were made on other data" in summary.failed["walk"]
+    assert f"folder: {tmp_path}/data/walk/color there, {tmp_path}/infrared/walk/color here" in summary.failed["walk"]
+    assert files(results) == before
+    assert run(other, results, overwrite=True).done == 2
+    aside = results / "wander_default" / "baseline.replaced-data" / "walk"
+    assert {path.name: path.read_bytes() for path in aside.iterdir()} == {p.name: c for p, c in before.items()}
+    assert run(other, results).kept == 2
+
+
+def test_another_annotation_counts_in_every_row(tmp_path, sequence):
+    run(sequence, tmp_path / "results")
+    corners = np.array(sequence.ground_truth_polygons)
+    corners[7] += 1  # a failure is judged by it
+    corrected = Sequence("walk", sequence.frames, "vot2018", sequence.ground_truth_rect, ground_truth_polygons=corners)
+    assert "annotation: " in run(corrected, tmp_path / "results").failed["walk"]
+
+
+def test_results_of_an_earlier_version_are_kept(tmp_path, sequence, capsys):
+    run(sequence, tmp_path)
+    next(tmp_path.rglob("walk_info.json")).unlink()
+    assert run(sequence, tmp_path).kept == 2
+    assert "made by an earlier version" in capsys.readouterr().err
+    assert not list(tmp_path.rglob("walk_info.json"))
+
+
+@pytest.mark.parametrize(
+    "cut", [lambda text: text[:-1], lambda text: text[: len(text) // 2], lambda text: "no region\n"]
+)
+def test_a_damaged_repetition_is_run_again(tmp_path, sequence, cut):
+    run(sequence, tmp_path, repetitions=3)
+    path = repetition_file(tmp_path / "wander_default" / "baseline", "walk", 2)
+    text = path.read_text()
+    path.write_text(cut(text))
+    summary = run(sequence, tmp_path, repetitions=3)
+    assert (summary.done, summary.kept) == (1, 2)
+    assert path.read_text() == text
+
+
+def test_names_that_collide(tmp_path, sequence):
+    other = small_sequence(tmp_path / "other", "Walk")
+    with pytest.raises(InputError, match="'walk' and 'Walk' would share a folder"):
+        run_vot_experiment(DummyTracker("wander", "default"), [sequence, other], PROTOCOL, folder=tmp_path / "results")
+    assert not (tmp_path / "results").exists()
+
+
+def test_a_failed_start_does_not_block_the_corrected_one(tmp_path, sequence):
+    sequence.frames[3].rename(tmp_path / "kept.jpg")
+    assert run(sequence, tmp_path, tracker={"display_name": "mine", "seed": 1}).failed
+    (tmp_path / "kept.jpg").rename(sequence.frames[3])
+    assert run(sequence, tmp_path, tracker={"display_name": "mine", "seed": 2}).done == 2
 
 
 def test_a_failing_sequence_does_not_stop_the_others(tmp_path, sequence):
