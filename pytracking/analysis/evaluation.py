@@ -1,9 +1,9 @@
 """Scores of trackers over runs and sequences, from stored result files.
 
-    from pytracking.analysis.evaluation import evaluate
-    evaluation = evaluate(trackerlist("dimp", "rls_dimp50", range(5)), get_dataset("otb"))
-    scores = evaluation.trackers[0]
-    print(scores.name, scores.mean(scores.auc), scores.std(scores.auc))
+from pytracking.analysis.evaluation import evaluate
+evaluation = evaluate(trackerlist("dimp", "rls_dimp50", range(5)), get_dataset("otb"))
+scores = evaluation.trackers[0]
+print(scores.name, scores.mean(scores.auc), scores.std(scores.auc))
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from pytracking.analysis.result_files import ResultFile, ResultSource, find_resu
 from pytracking.analysis.rows import RowCountWarning, row_text
 from pytracking.analysis.scoring import RunJob, RunTables, ScoringOptions, Truth, read_truth, score_runs
 from pytracking.evaluation.data import Sequence
+from pytracking.evaluation.result_identity import check_images, described_once
 from pytracking.utils.errors import InputError, unknown_name
 from pytracking.utils.types import Array
 
@@ -204,12 +205,14 @@ def evaluate(
     `keep_missing` its scores are NaN; so it is with a result that is cut off, which has not the rows that its record
     tells of. Warns with RowCountWarning, naming them, where results have other numbers of rows than their sequences
     have frames; `row_counts` holds them all. Numbers are computed anew or found in the cache of exactly these files.
-    Raises InputError for missing, malformed or unscorable results, naming the file, and for an unknown convention.
+    Raises InputError for missing, malformed or unscorable results, naming the file, for results of other images than
+    those of the data set, and for an unknown convention.
     """
     options = options or ScoringOptions()
     groups, sequences = group_runs(trackers), _checked_sequences(dataset)
     sources = [source for group in groups for source in group]
     found = [find_results(source, list(sequences)) for source in sources]
+    _check_images(found, sequences)
     kept = [name for name in sequences if skip_missing and all(name in results for results in found)]
     if not skip_missing:
         kept = list(sequences)
@@ -283,6 +286,14 @@ def _require_whole(evaluation: Evaluation) -> None:
 def _listed(counts: SequenceOf[RowCount]) -> str:
     more = f"\n  ... ({len(counts)} in all)" if len(counts) > SHOWN_COUNTS else ""
     return "\n".join(f"  {count}" for count in counts[:SHOWN_COUNTS]) + more
+
+
+def _check_images(found: SequenceOf[Mapping[str, ResultFile]], sequences: Mapping[str, Sequence]) -> None:
+    describe = described_once()
+    for results in found:
+        for name, file in results.items():
+            if file.info:
+                check_images(file.info, sequences[name], describe)
 
 
 class _Identity(NamedTuple):

@@ -16,6 +16,7 @@ import numpy as np
 
 from ltr.dataset.annotations import read_boxes, read_table
 from pytracking.evaluation.data import Sequence
+from pytracking.evaluation.result_names import is_side_file
 from pytracking.utils.errors import InputError
 from pytracking.utils.types import Array
 
@@ -125,7 +126,7 @@ def find_results(source: ResultSource, sequences: Collection[str]) -> dict[str, 
             folder / f"{sequence}_info.json" if f"{sequence}_info.json" in names else None,
         )
         for sequence in sequences
-        if f"{sequence}.txt" in names
+        if f"{sequence}.txt" in names and not is_side_file(sequence, names)
     }
 
 

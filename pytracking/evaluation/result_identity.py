@@ -35,13 +35,18 @@ _PLAIN = b"0123456789.-\t\r\n"  # of the rows that a store writes
 
 def describe_data(seq: Sequence) -> Data:
     """Folder of the images, fingerprints of the images and of the annotation. Raises InputError for unreadable ones."""
-    if not seq.frames:
-        raise InputError(f"{seq} has no images")
     return {
-        "folder": str(seq.frames[0].parent.absolute()),
+        "folder": image_folder(seq),
         "images": files_fingerprint(seq.frames),
         "annotation": array_fingerprint(seq.ground_truth_rect),
     }
+
+
+def image_folder(seq: Sequence) -> str:
+    """Folder of the first image. Raises InputError where there is none."""
+    if not seq.frames:
+        raise InputError(f"{seq} has no images")
+    return str(seq.frames[0].parent.absolute())
 
 
 def described_once() -> Describe:
@@ -76,6 +81,25 @@ def compare_data(stored: Mapping[str, Any], seq: Sequence, describe: Describe = 
         same = old.get("folder") == new["folder"]
         return f"  images: {_changed(new) if same else _moved(old, new)}", ""
     return "", OTHER_ANNOTATION if old.get("annotation") != new["annotation"] else ""
+
+
+def check_images(info: Path, seq: Sequence, describe: Describe) -> None:
+    """Raise InputError where a result, given by its record, was made on other images than those of a sequence.
+
+    Images are looked at only where they are in another folder than they were; where none are here, nothing is compared.
+    """
+    stored = read_record(info)
+    data = stored.get("data")
+    try:
+        if not isinstance(data, dict) or data.get("folder") == image_folder(seq):
+            return
+    except InputError:
+        return
+    if lines := compare_data(stored, seq, describe)[0]:
+        raise InputError(
+            f"the result beside {info} was made on other images than those of {seq}:\n{lines}\n"
+            "  score it on the data set that it was made on, or run the tracker on this one with another --results_path"
+        )
 
 
 def _changed(new: Data) -> str:

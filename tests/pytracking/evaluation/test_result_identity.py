@@ -10,6 +10,9 @@ import numpy as np
 import pytest
 from rich.console import Console
 
+from pytracking.analysis.evaluation import evaluate
+from pytracking.analysis.result_files import find_results
+from pytracking.analysis.scoring import ScoringOptions
 from pytracking.evaluation.data import Sequence
 from pytracking.evaluation.dry_run import show_plan
 from pytracking.evaluation.engines.local import LocalEngine
@@ -244,6 +247,28 @@ def test_folders_of_trackers_that_collide(tmp_path):
     ]
     with pytest.raises(InputError, match="two trackers would write the same result files"):
         run(copy_of(tmp_path / "data", 90), *trackers)
+
+
+def test_results_of_one_copy_are_not_scored_on_another(tmp_path):
+    visible, infrared = copy_of(tmp_path / "visible", 90), copy_of(tmp_path / "infrared", 120)
+    one, options = tracker(tmp_path), ScoringOptions(cache=tmp_path / "scores")
+    run(visible, one)
+    evaluation = evaluate([one], visible, options=options)
+    with pytest.raises(InputError, match=r"was made on other images than those of sequence 'walk' of dummy:\n  images"):
+        evaluate([one], infrared, options=options)
+    shutil.move(tmp_path / "visible", tmp_path / "moved")
+    moved = copy_of(tmp_path / "moved", 90)
+    np.testing.assert_array_equal(evaluate([one], moved, options=options).trackers[0].auc, evaluation.trackers[0].auc)
+
+
+def test_times_of_a_sequence_are_no_boxes_of_another(tmp_path):
+    walk, other = copy_of(tmp_path / "data", 90, names=("walk", "walk_time"))
+    one = tracker(tmp_path)
+    run([walk], one)
+    assert list(find_results(one, ["walk", "walk_time"])) == ["walk"]
+    shutil.rmtree(one.results_dir)
+    run([other], one)
+    assert list(find_results(one, ["walk", "walk_time"])) == ["walk_time"]
 
 
 def test_numbers_are_compared_as_they_are_stored():
