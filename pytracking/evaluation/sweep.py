@@ -59,6 +59,14 @@ class SweepTracker:
     seed: int = 0
     overrides: Mapping[str, Any] = field(default_factory=dict)
     label: str | None = None
+    where: str = field(default="", compare=False)  # in the sweep file, for messages
+
+    def check(self, results_path: Path | None, device: str | None) -> None:
+        """Raise InputError, naming the place in the sweep file, for unknown names and values out of range."""
+        try:
+            self.trackers(results_path, device)[0].get_parameters()
+        except InputError as error:
+            raise InputError(f"{self.where}: {error}" if self.where else str(error)) from error
 
     def trackers(self, results_path: Path | None = None, device: str | None = None) -> list[Tracker]:
         """One tracker for each run."""
@@ -130,8 +138,8 @@ class Sweep:
         notes: list[str] = []
         for part in self.parts:
             trackers = [t for entry in part.trackers for t in entry.trackers(results_path, device)]
-            for tracker in {(t.name, t.variant): t for t in trackers}.values():
-                tracker.get_parameters()  # unknown names are reported before data sets are searched
+            for entry in part.trackers:
+                entry.check(results_path, device)  # before data sets are searched
             by_dataset, said = part.load(only)
             notes += said
             if by_dataset:
@@ -220,6 +228,7 @@ def _read_trackers(item: Any, common: Mapping[str, Any], where: str) -> Iterator
             item.get("seed", common["seed"]),
             overrides,
             item.get("label"),
+            where,
         )
 
 
@@ -230,6 +239,8 @@ def _points(name: str, values: Any, where: str) -> list[Any]:
 
 
 def _runs(value: int | list[Any], where: str) -> tuple[int | None, ...]:
+    if isinstance(value, int) and value < 0:
+        raise InputError(f"{where}: runs: expected a number of 0 or more, or a list of run numbers, found {value}")
     runs = list(range(value)) if isinstance(value, int) else value
     if any(isinstance(run, bool) or not isinstance(run, int) or run < 0 for run in runs) or len(set(runs)) < len(runs):
         raise InputError(f"{where}: runs: expected a number of runs or a list of different run numbers, found {value}")

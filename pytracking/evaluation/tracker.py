@@ -55,9 +55,11 @@ class Tracker:
         overrides: Mapping[str, Any] | None = None,  # parameters that differ from the parameter file's
         label: str | None = None,  # names the results of these overrides; None: a hash of them
     ) -> None:
-        """Raises TypeError for a run that is no number, ValueError for a label without overrides."""
+        """Raises TypeError for a run that is no number, ValueError for a negative one and a label without overrides."""
         if run_id is not None and (isinstance(run_id, bool) or not isinstance(run_id, int)):
             raise TypeError(f"expected an integer or None as run_id, found {run_id!r}")
+        if run_id is not None and run_id < 0:
+            raise ValueError(f"expected a run_id of 0 or more, found {run_id}")
         self.name = name
         self.parameter_name = parameter_name
         self.run_id = run_id
@@ -89,28 +91,33 @@ class Tracker:
         cls: type[BaseTracker] = module.get_tracker_class()
         return cls
 
-    def get_parameters(self) -> TypedParams | TrackerParams:
+    def get_parameters(self) -> TypedParams:
         """Fresh parameters from the parameter file, with the overrides, on the chosen device.
 
-        Raises InputError for unknown names and for overrides that the tracker's parameters do not allow.
+        Raises InputError for unknown names, for numbers out of range, naming the file, and for overrides that the
+        tracker's parameters do not allow.
         """
         registry.find_tracker(self.name, self.tracker_package)
-        registry.find_parameters(self.name, self.parameter_name, self.parameter_package)
+        path = registry.find_parameters(self.name, self.parameter_name, self.parameter_package)
         module = importlib.import_module(f"{self.parameter_package}.{self.name}.{self.parameter_name}")
-        params = module.parameters()
+        try:
+            params: TypedParams = self.tracker_class().params_class.from_tracker_params(module.parameters())
+            params.validate()
+        except InputError as error:
+            raise InputError(f"{path}: {error}") from error
         if self.overrides:
             params = self._override(params)
         if self.device is not None:
             params.device = self.device
-        checked: TypedParams | TrackerParams = params
-        return checked
+        return params
 
-    def _override(self, params: TypedParams | TrackerParams) -> TypedParams:
-        typed: TypedParams = self.tracker_class().params_class.from_tracker_params(params)
+    def _override(self, params: TypedParams) -> TypedParams:
         try:
-            return typed.replace(**typed.read_values(self.overrides))
-        except (AttributeError, TypeError) as error:
+            changed = params.replace(**params.read_values(self.overrides))
+            changed.validate()
+        except (AttributeError, TypeError, InputError) as error:
             raise InputError(f"{self.name} {self.parameter_name}, overrides: {error}") from error
+        return changed
 
     def create_tracker(self, params: TypedParams | TrackerParams) -> BaseTracker:
         """New tracker object with these parameters."""
@@ -181,10 +188,12 @@ class Tracker:
         """Track in a video or a camera, as pytracking's method of this name. Raises as `run_video`."""
         from pytracking.video.run import run_video
 
-        boxes = np.asarray(optional_box if optional_box is not None else [], dtype=float).reshape(-1, 4).tolist()
+        boxes = np.asarray(optional_box if optional_box is not None else np.empty((0, 4)), dtype=float)
+        if boxes.shape[-1:] != (4,) or boxes.ndim > 2:
+            raise InputError(f"expected optional_box as x, y, w, h or a list of such boxes, found {optional_box!r}")
         source = 0 if videofilepath is None else videofilepath
         options |= {"debug": debug or 0, "visdom_info": visdom_info, "save_results": save_results}
-        return run_video(self, source, boxes, **options)
+        return run_video(self, source, np.atleast_2d(boxes).tolist(), **options)
 
 
 def trackerlist(

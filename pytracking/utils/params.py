@@ -4,12 +4,46 @@ import dataclasses
 import difflib
 import hashlib
 import json
+import math
 import types
 import typing
 import warnings
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any, ClassVar, Literal, Self
+from typing import Annotated, Any, ClassVar, Literal, Self
+
+from pytracking.utils.errors import InputError
+
+
+@dataclass(frozen=True)
+class Bounds:
+    """Which numbers a parameter may have; the note on the type of its field, as in `Annotated[float, Bounds(0, 1)]`."""
+
+    least: float | None = None
+    most: float | None = None
+    above: float | None = None  # exclusive
+
+    def __contains__(self, value: float) -> bool:
+        return (
+            (self.least is None or value >= self.least)
+            and (self.most is None or value <= self.most)
+            and (self.above is None or value > self.above)
+            and abs(value) < float("inf")
+        )
+
+    def __str__(self) -> str:
+        if self.above is not None:
+            return f"a number above {self.above:g}" + ("" if self.most is None else f", at most {self.most:g}")
+        return f"a number from {self.least:g} " + ("on" if self.most is None else f"to {self.most:g}")
+
+
+Positive = Annotated[float, Bounds(above=0)]
+NonNegative = Annotated[float, Bounds(least=0)]
+AtLeastOne = Annotated[float, Bounds(least=1)]
+Share = Annotated[float, Bounds(least=0, most=1)]
+PositiveShare = Annotated[float, Bounds(above=0, most=1)]
+PositiveInt = Annotated[int, Bounds(least=1)]
+Count = Annotated[int, Bounds(least=0)]
 
 
 class TrackerParams:
@@ -36,12 +70,13 @@ class TrackerParams:
 
 @dataclass(kw_only=True)
 class TypedParams:
-    """Base of a tracker's parameters: a dataclass that refuses unknown names and wrong types.
+    """Base of a tracker's parameters: a dataclass that refuses unknown names, wrong types and numbers out of range.
 
-    Raises AttributeError, with the nearest known name, for an unknown parameter, and TypeError for a wrong type.
+    Raises AttributeError, with the nearest known name, for an unknown parameter, TypeError for a wrong type, and
+    InputError for a number outside of the `Bounds` of its field, and for NaN.
     """
 
-    debug: int = 0  # 0 off, 1..3 more and more panels
+    debug: Count = 0  # 0 off, 1..3 more and more panels
     device: str | None = None  # "cpu", "cuda", "cuda:1"; None: the first GPU where there is one
 
     # Names that pytracking's files use for a field of another name here, and names that no code ever read.
@@ -57,7 +92,13 @@ class TypedParams:
         if not _matches(value, hint):
             shown = getattr(hint, "__name__", str(hint)) if isinstance(hint, type) else str(hint).replace("typing.", "")
             raise TypeError(f"parameter '{name}' of {type(self).__name__}: expected {shown}, found {value!r}")
+        for number, bounds in _out_of_range(value, _hints(type(self), with_bounds=True)[name]):
+            found = repr(value) if number is value else f"{number!r} in {value!r}"
+            raise InputError(f"parameter '{name}' of {type(self).__name__}: expected {bounds}, found {found}")
         object.__setattr__(self, name, value)
+
+    def validate(self) -> None:
+        """Raise InputError for what the parameters say only together; called before anything is run."""
 
     def get(self, name: str, *default: Any) -> Any:
         """Value of a parameter, as pytracking's `params.get`; a name that does not exist gives `default`."""
@@ -129,19 +170,44 @@ class TypedParams:
         return f"; did you mean '{close[0]}'?" if close else ""
 
 
-_hints_of_class: dict[type, dict[str, Any]] = {}
+_hints_of_class: dict[tuple[type, bool], dict[str, Any]] = {}
 
 
-def _hints(cls: type) -> dict[str, Any]:
-    if cls not in _hints_of_class:
+def _hints(cls: type, with_bounds: bool = False) -> dict[str, Any]:
+    """Types of the fields, with the bounds that are noted on them or without."""
+    key = cls, with_bounds
+    if key not in _hints_of_class:
         names = {field.name for field in dataclasses.fields(cls)}
-        _hints_of_class[cls] = {name: hint for name, hint in typing.get_type_hints(cls).items() if name in names}
-    return _hints_of_class[cls]
+        hints = typing.get_type_hints(cls, include_extras=with_bounds)
+        _hints_of_class[key] = {name: hint for name, hint in hints.items() if name in names}
+    return _hints_of_class[key]
+
+
+def _out_of_range(value: Any, hint: Any) -> Iterator[tuple[Any, Bounds | str]]:
+    """Numbers in a value of the right type that are outside of the bounds of the type, with these; NaN always is."""
+    origin, arguments = typing.get_origin(hint), typing.get_args(hint)
+    if origin is Annotated:
+        if not all(value in bounds for bounds in hint.__metadata__):
+            yield value, hint.__metadata__[0]
+    elif origin in (typing.Union, types.UnionType):
+        fitting = next(argument for argument in arguments if _matches(value, argument))
+        yield from _out_of_range(value, fitting)
+    elif origin in (tuple, list) and arguments:
+        elements = arguments if origin is tuple and arguments[-1] is not Ellipsis else [arguments[0]] * len(value)
+        for item, element in zip(value, elements, strict=True):
+            yield from _out_of_range(item, element)
+    elif origin is dict and arguments:
+        for item in value.values():
+            yield from _out_of_range(item, arguments[1])
+    elif isinstance(value, float) and math.isnan(value):
+        yield value, "a number"
 
 
 def _matches(value: Any, hint: Any) -> bool:  # noqa: PLR0911 (one line for each kind of annotation)
     """Whether a value has the annotated type; an int passes for a float, a list for a tuple and the reverse."""
     origin, arguments = typing.get_origin(hint), typing.get_args(hint)
+    if origin is Annotated:
+        return _matches(value, arguments[0])
     if origin in (typing.Union, types.UnionType):
         return any(_matches(value, argument) for argument in arguments)
     if origin is Literal:

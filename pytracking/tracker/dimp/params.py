@@ -4,7 +4,17 @@ from dataclasses import dataclass, field
 from typing import Any, ClassVar, Literal
 
 from pytracking.features.net_wrappers import NetWithBackbone
-from pytracking.utils.params import TypedParams
+from pytracking.utils.errors import InputError, unknown_name
+from pytracking.utils.params import (
+    AtLeastOne,
+    Count,
+    NonNegative,
+    Positive,
+    PositiveInt,
+    PositiveShare,
+    Share,
+    TypedParams,
+)
 
 Augmentation = dict[str, Any]
 
@@ -27,71 +37,72 @@ class DiMPParams(TypedParams):
     # Network
     net: NetWithBackbone | None = None
     network_dtype: Literal["float32", "bfloat16", "float16"] = "float32"  # of its convolutions
-    filter_reg: float | None = None  # replaces the network's learnt filter regularization
+    filter_reg: NonNegative | None = None  # replaces the network's learnt filter regularization
     filter_init_zero: bool = False  # start the filter at zero instead of the network's initializer
 
     # Search area
-    image_sample_size: int | tuple[int, int] = 18 * 16  # side (or h, w) of the crop given to the network, pixels
-    search_area_scale: float = 5.0  # side of the search area in sqrt(target area)
+    # Side (or h, w) of the crop given to the network, pixels
+    image_sample_size: PositiveInt | tuple[PositiveInt, PositiveInt] = 18 * 16
+    search_area_scale: Positive = 5.0  # side of the search area in sqrt(target area)
     use_image_aspect_ratio: bool = False  # search area with the image's aspect ratio instead of a square
-    feature_stride: int = 32  # the crop's sides are multiples of it, only with use_image_aspect_ratio
+    feature_stride: PositiveInt = 32  # the crop's sides are multiples of it, only with use_image_aspect_ratio
     border_mode: Literal["replicate", "inside", "inside_major"] = "replicate"
-    patch_max_scale_change: float | None = None  # how much the crop may shrink with border_mode inside*
+    patch_max_scale_change: AtLeastOne | None = None  # how much the crop may shrink with border_mode inside*
     patch_resize: Literal["torch", "opencv"] = "torch"  # "opencv" is faster on a CPU, see `sample_patch`
-    target_inside_ratio: float = 0.2  # this part of the target stays inside the image
-    scale_factors: list[float] = field(default_factory=lambda: [1.0])  # scales searched in each frame
+    target_inside_ratio: Share = 0.2  # this part of the target stays inside the image
+    scale_factors: list[Positive] = field(default_factory=lambda: [1.0])  # scales searched in each frame
     alternate_scales: bool = False  # search scale 1 and one of the others in each frame, in turn
-    scale_penalty: float = 1.0  # factor on the scores of scales other than 1
-    scale_update_rate: float = 1.0  # part of a found change of scale (in log) that is taken over
+    scale_penalty: NonNegative = 1.0  # factor on the scores of scales other than 1
+    scale_update_rate: NonNegative = 1.0  # part of a found change of scale (in log) that is taken over
 
     # First frame
     use_augmentation: bool = True
     augmentation: Augmentation = field(default_factory=default_augmentation)
-    augmentation_expansion_factor: float = 2.0  # the patch to be transformed, in crops
-    random_shift_factor: float = 1 / 3  # range of the random shifts, in crops
-    net_opt_iter: int = 10  # steepest-descent iterations
+    augmentation_expansion_factor: AtLeastOne = 2.0  # the patch to be transformed, in crops
+    random_shift_factor: NonNegative = 1 / 3  # range of the random shifts, in crops
+    net_opt_iter: Count = 10  # steepest-descent iterations
 
     # Sample memory
-    sample_memory_size: int = 50
-    learning_rate: float = 0.01  # weight of a new sample
-    hard_negative_learning_rate: float | None = 0.02
-    init_samples_minimum_weight: float | None = 0.25  # floor of the first frame's total weight; None or 0: no floor
-    train_sample_interval: int = 1  # frames between stored samples
+    sample_memory_size: PositiveInt = 50
+    learning_rate: Share = 0.01  # weight of a new sample
+    hard_negative_learning_rate: Share | None = 0.02
+    init_samples_minimum_weight: Share | None = 0.25  # floor of the first frame's total weight; None or 0: no floor
+    train_sample_interval: PositiveInt = 1  # frames between stored samples
 
     # Online learning
     update_classifier: bool = True
-    train_skipping: int = 20  # frames between scheduled updates
-    net_opt_update_iter: int = 2  # iterations of a scheduled update
-    net_opt_hn_iter: int = 1  # iterations on a hard negative
+    train_skipping: PositiveInt = 20  # frames between scheduled updates
+    net_opt_update_iter: Count = 2  # iterations of a scheduled update
+    net_opt_hn_iter: Count = 1  # iterations on a hard negative
     low_score_opt_threshold: float | None = None  # below this score net_opt_low_iter iterations are run
-    net_opt_low_iter: int = 0
+    net_opt_low_iter: Count = 0
     online_optimizer: str = "steepest_descent"  # or bgd, rls_bgd: a name in `online_learning.ONLINE_OPTIMIZERS`
-    online_step_length: float = 3e-3  # eta of BGD and RLS-BGD
-    ema_coefficient: float = 1.0  # alpha of the moving average of filters; 1: none
-    rls_delta: float = 0.1  # regularizer: P starts at I / delta
-    rls_beta: float = 1.0  # forgetting factor
+    online_step_length: NonNegative = 3e-3  # eta of BGD and RLS-BGD
+    ema_coefficient: Share = 1.0  # alpha of the moving average of filters; 1: none
+    rls_delta: Positive = 0.1  # regularizer: P starts at I / delta
+    rls_beta: PositiveShare = 1.0  # forgetting factor
     rls_estimator: Literal["low_rank", "dense"] = "low_rank"
     rls_dtype: Literal["float32", "float16", "bfloat16"] = "float32"  # of the dense P
-    rls_max_rank: int | None = 240  # columns of P; at p = 8192 it then stays below 8 MiB
-    rls_virtual_input_stride: int = 1  # 1: all score positions (paper), 2: every second one (authors' code)
-    rls_reset_interval: int | None = None  # updates after which P starts again (authors' code: 100)
+    rls_max_rank: PositiveInt | None = 240  # columns of P; at p = 8192 it then stays below 8 MiB
+    rls_virtual_input_stride: PositiveInt = 1  # 1: all score positions (paper), 2: every second one (authors' code)
+    rls_reset_interval: PositiveInt | None = None  # updates after which P starts again (authors' code: 100)
 
     # Localization
     use_classifier: bool = True  # False: the scores do not move the box, only its refinement does
     window_output: bool = False  # Hann window on the scores; takes effect with perform_hn_without_windowing alone
     perform_hn_without_windowing: bool = False  # look for distractors in the unwindowed scores
     use_clipped_window: bool = False
-    effective_search_area: float | None = None  # width of the clipped window in sqrt(target area)
+    effective_search_area: Positive | None = None  # width of the clipped window in sqrt(target area)
     score_preprocess: Literal["none", "exp", "softmax"] = "none"
-    score_filter_ksz: int = 1  # box filter over the scores, cells
+    score_filter_ksz: PositiveInt = 1  # box filter over the scores, cells
     advanced_localization: bool = True
     target_not_found_threshold: float = 0.25
     uncertain_threshold: float = -float("inf")
     hard_sample_threshold: float = -float("inf")
     distractor_threshold: float = 0.8  # of the second peak, relative to the first
     hard_negative_threshold: float = 0.5
-    target_neighborhood_scale: float = 2.2  # masked area around the first peak, in target sizes
-    displacement_scale: float = 0.8  # distance limit of distractors, in half score maps
+    target_neighborhood_scale: NonNegative = 2.2  # masked area around the first peak, in target sizes
+    displacement_scale: NonNegative = 0.8  # distance limit of distractors, in half score maps
     update_scale_when_uncertain: bool = True
     output_not_found_box: bool = False  # report [-1, -1, -1, -1] while the target is not found
 
@@ -100,29 +111,29 @@ class DiMPParams(TypedParams):
     use_iou_net: bool = True
 
     # Ridge regression on the first frame
-    ridge_alpha: float = 100.0  # penalty
-    ridge_cells: dict[str, int] = field(default_factory=lambda: {"layer2": 7, "layer3": 5})  # a side, by layer
-    ridge_context: float = 1.4  # side of the pooled region in sides of the box
-    ridge_samples: int = 60  # boxes drawn in each crop of the first frame
-    ridge_translation: float = 0.15  # of these boxes, in the mean of width and height
-    ridge_scale: float = 1.2  # largest factor on their size
-    ridge_aspect: float = 1.1  # and on their aspect ratio, half on each side
+    ridge_alpha: Positive = 100.0  # penalty
+    ridge_cells: dict[str, PositiveInt] = field(default_factory=lambda: {"layer2": 7, "layer3": 5})  # a side, by layer
+    ridge_context: Positive = 1.4  # side of the pooled region in sides of the box
+    ridge_samples: PositiveInt = 60  # boxes drawn in each crop of the first frame
+    ridge_translation: NonNegative = 0.15  # of these boxes, in the mean of width and height
+    ridge_scale: AtLeastOne = 1.2  # largest factor on their size
+    ridge_aspect: AtLeastOne = 1.1  # and on their aspect ratio, half on each side
     ridge_keep_aspect: bool = True  # the target keeps the aspect ratio of its first box
 
     # Box refinement by the IoU-Net
     iounet_augmentation: bool = False  # modulation from all initial samples before the first scaled or rotated one
-    iounet_adaptation: float | None = None  # stiffness of its last layer's fit to the first frame; None: no fit
-    iounet_k: int = 3  # the best boxes that are averaged
-    num_init_random_boxes: int = 9  # beside the box itself
-    box_jitter_pos: float = 0.1  # in sqrt(box area)
-    box_jitter_sz: float = 0.5
-    maximal_aspect_ratio: float = 6.0
-    box_refinement_iter: int = 5
-    box_refinement_step_length: float | tuple[float, float] = 1.0
-    box_refinement_step_decay: float = 1.0
+    iounet_adaptation: NonNegative | None = None  # stiffness of its last layer's fit to the first frame; None: no fit
+    iounet_k: PositiveInt = 3  # the best boxes that are averaged
+    num_init_random_boxes: Count = 9  # beside the box itself
+    box_jitter_pos: NonNegative = 0.1  # in sqrt(box area)
+    box_jitter_sz: NonNegative = 0.5
+    maximal_aspect_ratio: AtLeastOne = 6.0
+    box_refinement_iter: Count = 5
+    box_refinement_step_length: NonNegative | tuple[NonNegative, NonNegative] = 1.0
+    box_refinement_step_decay: NonNegative = 1.0
     box_refinement_space: Literal["default", "relative"] = "default"
     use_iounet_pos_for_learning: bool = True  # learn from the refined position; the target goes there either way
-    box_trust_score: float | None = None  # below this score only a part of a refined or regressed box is taken over
+    box_trust_score: Positive | None = None  # below this score only a part of a refined or regressed box is taken over
 
     vot_anno_conversion_type: Literal["preserve_area", "union"] = "preserve_area"
 
@@ -139,6 +150,14 @@ class DiMPParams(TypedParams):
             "output_keys",
         }
     )
+
+    def validate(self) -> None:
+        from pytracking.tracker.dimp.online_learning import ONLINE_OPTIMIZERS
+
+        if self.online_optimizer not in ONLINE_OPTIMIZERS:
+            raise unknown_name("online_optimizer", self.online_optimizer, ONLINE_OPTIMIZERS)
+        if self.use_clipped_window and self.effective_search_area is None:
+            raise InputError("expected effective_search_area with use_clipped_window, found None")
 
     def choose_box_estimator(self, has_iou_net: bool) -> str:
         """The box estimator for a network; raises ValueError where it lacks the IoU-Net that is asked for."""

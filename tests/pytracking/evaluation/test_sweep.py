@@ -102,6 +102,8 @@ def test_chosen_sequences(workplace):
     [
         ("run = 3\n" + PART + TRACKERS_LINE, r"unknown key 'run'; did you mean 'runs'\?"),
         ("runs = true\n" + PART + TRACKERS_LINE, "runs: expected a number or a list, found True"),
+        ("runs = -1\n" + PART + TRACKERS_LINE, "runs: expected a number of 0 or more, .* found -1"),
+        ("runs = [-1]\n" + PART + TRACKERS_LINE, "runs: expected"),
         ("runs = [1, 1]\n" + PART + TRACKERS_LINE, "different run numbers"),
         (PART, "expected the key 'trackers', found datasets"),
         ("seed = 1", r"at least one \[\[part\]\]"),
@@ -113,6 +115,8 @@ def test_chosen_sequences(workplace):
         (PART + 'trackers = ["wander:defalt"]', "did you mean 'default'"),
         (TABLE % "overrides = { stap = 1.0 }", "mean 'step'"),
         (TABLE % "overrides = { step = '1' }", "expected float"),
+        (TABLE % "overrides = { delay = -3 }", r"mine\.toml, part 1, .*'delay' .* a number from 0 on, found -3"),
+        (TABLE % "grid = { delay = [0.0, nan] }", r"mine\.toml, part 1, .*'delay' .* a number from 0 on, found nan"),
         (PART + 'trackers = ["A = wander:default", "A = wander:slow"]', "two trackers are called 'A'"),
         ("runs = ", "cannot be read"),
     ],

@@ -6,8 +6,10 @@ import pytest
 
 from pytracking.evaluation import Tracker, registry, trackerlist
 from pytracking.evaluation.prefetch import ReadAhead
+from pytracking.utils import TrackerParams
 from pytracking.utils.errors import InputError
 from tests.pytracking.dummy import PARAMETERS, TRACKERS, DummyTracker, make_sequence
+from tests.pytracking.dummy.tracker.wander.wander import WanderParams
 
 
 def test_results_dir_and_display_name(tmp_path, monkeypatch):
@@ -37,8 +39,28 @@ def test_overrides(tmp_path):
         tracker(stepp=2.0).get_parameters()
     with pytest.raises(InputError, match=r"'step' of WanderParams: expected float, found 'two'"):
         tracker(step="two").get_parameters()
+    with pytest.raises(InputError, match=r"wander default, overrides: .*delay.* a number from 0 on, found -1"):
+        InputError, match=r"wander default, overrides: parameter 'delay' .* a number from 0 on, found -1"
+    ):
+        tracker(delay=-1).get_parameters()
     with pytest.raises(ValueError, match="label 'x'"):
         DummyTracker("wander", "default", label="x")
+
+
+def test_parameter_files_with_numbers_out_of_range(monkeypatch):
+    """In a file of this project's kind and in one that fills pytracking's bag; before anything is loaded or run."""
+    bag = TrackerParams()
+    bag.delay = -2.0
+    for parameters in (lambda: WanderParams(delay=-2.0), lambda: bag):
+        monkeypatch.setattr("tests.pytracking.dummy.parameter.wander.default.parameters", parameters)
+        message = r"wander/default\.py: parameter 'delay' of WanderParams: expected a number from 0 on, found -2\.0"
+        with pytest.raises(InputError, match=message):
+            DummyTracker("wander", "default").get_parameters()
+
+
+def test_a_negative_run():
+    with pytest.raises(ValueError, match="run_id of 0 or more, found -1"):
+        DummyTracker("wander", "default", -1)
 
 
 def test_unknown_names():

@@ -1,10 +1,12 @@
 import json
+import math
 
 import pytest
 
 from pytracking.features.net_wrappers import NetWithBackbone
 from pytracking.tracker.dimp.params import DiMPParams
 from pytracking.utils import TrackerParams
+from pytracking.utils.errors import InputError
 
 
 def test_unknown_name_is_an_error_that_names_the_nearest() -> None:
@@ -25,13 +27,55 @@ def test_unknown_name_is_an_error_that_names_the_nearest() -> None:
         ("border_mode", "mirror"),
         ("scale_factors", [1.0, "2"]),
         ("augmentation", []),
-        ("online_optimizer", "adam"),
         ("box_refinement_step_length", (1.0, 2.0, 3.0)),
     ],
 )
 def test_wrong_type_is_an_error_that_names_parameter_and_value(name: str, value: object) -> None:
     with pytest.raises(TypeError, match=name):
         DiMPParams(**{name: value})  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "message"),
+    [
+        ("search_area_scale", -3.0, "expected a number above 0, found -3"),
+        ("search_area_scale", 0, "above 0, found 0"),
+        ("search_area_scale", math.inf, "above 0, found inf"),
+        ("rls_beta", 5, "expected a number above 0, at most 1, found 5"),
+        ("rls_beta", math.nan, "found nan"),
+        ("learning_rate", 1.5, "expected a number from 0 to 1, found 1.5"),
+        ("hard_negative_learning_rate", -0.1, "from 0 to 1, found -0.1"),
+        ("train_skipping", 0, "expected a number from 1 on, found 0"),
+        ("rls_max_rank", -1, "from 1 on, found -1"),
+        ("image_sample_size", (288, 0), r"from 1 on, found 0 in \(288, 0\)"),
+        ("scale_factors", [1.0, -1.02], r"above 0, found -1.02 in \[1.0, -1.02\]"),
+        ("box_refinement_step_length", (1.0, math.nan), "found nan in"),
+        ("ridge_cells", {"layer2": 0}, "from 1 on, found 0 in"),
+        ("target_not_found_threshold", math.nan, "expected a number, found nan"),
+        ("debug", -1, "from 0 on, found -1"),
+    ],
+)
+def test_number_out_of_range_is_an_error_that_names_parameter_range_and_value(name, value, message) -> None:
+    for make in (lambda: DiMPParams(**{name: value}), lambda: DiMPParams().replace(**{name: value})):
+        with pytest.raises(InputError, match=f"parameter '{name}' of DiMPParams: .*{message}"):
+            make()
+    bag = TrackerParams()
+    setattr(bag, name, value)
+    with pytest.raises(InputError, match=f"'{name}'"):
+        DiMPParams.from_tracker_params(bag)
+
+
+def test_edges_of_ranges_and_none_are_allowed() -> None:
+    params = DiMPParams(rls_beta=1, learning_rate=0, hard_negative_learning_rate=None, uncertain_threshold=-math.inf)
+    assert params.replace(box_refinement_step_length=[0, 1], image_sample_size=(1, 2)).image_sample_size == (1, 2)
+
+
+def test_what_parameters_say_together() -> None:
+    DiMPParams().validate()
+    with pytest.raises(InputError, match="unknown online_optimizer 'adam'"):
+        DiMPParams(online_optimizer="adam").validate()
+    with pytest.raises(InputError, match="expected effective_search_area with use_clipped_window"):
+        DiMPParams(use_clipped_window=True).validate()
 
 
 def test_ints_pass_for_floats_and_lists_for_tuples() -> None:

@@ -12,13 +12,13 @@ import torch
 
 from ltr.admin.checkpoint import read_checkpoint
 from pytracking.tracker.base import BaseTracker
-from pytracking.utils.params import TypedParams
+from pytracking.utils.params import NonNegative, TypedParams
 
 
 @dataclass(kw_only=True)
 class WanderParams(TypedParams):
     step: float = 1.0  # pixels a frame
-    delay: float = 0.0  # seconds a frame
+    delay: NonNegative = 0.0  # seconds a frame
     network: str = ""  # a file to be read as a network
     white: str = ""  # on a white image: "memory" there is too little of it, "kill" its process, "gpu" fails, see below
     memo: str = ""  # "kill once", "gpu once": a file that is made by the first time and prevents the second
