@@ -127,12 +127,14 @@ def _experiment(args: argparse.Namespace) -> int:
 
 
 def _analysis(args: argparse.Namespace) -> int:
-    from pytracking.utils.files import write_atomic
+    from pytracking.utils.files import check_output, write_atomic
     from pytracking.VOT.analysis import format_scores, format_sequences, score_tracker
     from pytracking.VOT.protocols import read_protocol
     from pytracking.VOT.sequences import vot_sequence
 
     protocol = read_protocol(args.protocol)
+    if args.output is not None:
+        check_output(args.output, [path for folder in args.results for path in folder.rglob("*") if path.is_file()])
     found = find_sequences(args.dataset or protocol.dataset, args.sequence, args.present_only)
     sequences = [vot_sequence(sequence) for sequence in found]
     rows: list[tuple[VOTScores, VOTScores | None]] = []

@@ -18,6 +18,7 @@ from ltr.admin.checkpoint import (
     read_checkpoint,
     save_checkpoint,
 )
+from ltr.admin.files import check_output
 
 
 def convert_checkpoint(
@@ -31,12 +32,14 @@ def convert_checkpoint(
     Raises:
         CheckpointError: `source` cannot be read, see `read_checkpoint`.
         FileExistsError: `target` exists and `overwrite` is off.
+        InputError: `target` is `source`.
         ValueError: the constructor arguments in `source` are not JSON values, or the target's suffix is another.
     """
     source = Path(source).expanduser()
     target = Path(target) if target else conversion_of(source)
     if target.suffix != ".safetensors":
         raise ValueError(f"{target}: expected a name ending in .safetensors")
+    check_output(target, [source])
     content = read_checkpoint(source)
     scalars = {key: value for key, value in content.info.items() if isinstance(value, str | int | float | bool)}
     info = scalars | {"source_file": source.name, "source_sha256": file_sha256(source)}

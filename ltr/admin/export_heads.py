@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from ltr.admin.checkpoint import CheckpointError, read_checkpoint, save_checkpoint
+from ltr.admin.files import check_output
 from ltr.admin.loading import BACKBONE_PREFIX, backbone_digest, build_network
 
 
@@ -20,7 +21,9 @@ def export_heads(source: str | Path, target: str | Path, overwrite: bool = False
     Raises:
         CheckpointError: `source` cannot be read, or its backbone is not the package's.
         FileExistsError: `target` exists and `overwrite` is off.
+        InputError: `target` is `source`.
     """
+    check_output(Path(target), [Path(source)])
     content = read_checkpoint(source)
     if content.architecture is None:
         raise CheckpointError(f"{source} holds weights without an architecture")

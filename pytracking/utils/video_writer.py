@@ -43,8 +43,8 @@ class VideoWriter:
     """H.264 video of RGB uint8 frames, as a context manager; appears under its name when it is complete.
 
     Every frame is in the hidden file at once: what a killed process leaves is completed by the next writer of the same
-    video, as `<name>.interrupted.mp4`. The first frame gives the size; others are fitted into it. The encoder takes
-    even sizes only: the last row or column of an odd size is there twice.
+    video, as `<name>.interrupted.mp4`, or removed where a part is worth nothing. The first frame gives the size; others
+    are fitted into it. The encoder takes even sizes only: the last row or column of an odd size is there twice.
     """
 
     def __init__(
@@ -53,7 +53,7 @@ class VideoWriter:
         fps: float = 30.0,
         sources: Iterable[Path] = (),  # files that are read meanwhile
         *,
-        keep_partial: bool = False,  # after an error, what was written until then is worth having
+        keep_partial: bool = False,  # what was written until an error or a kill is worth having
         token: str | None = None,  # names the hidden file; None: a new one
     ) -> None:
         """Raises InputError for a name that cannot be written: of no video, a folder, or one of the sources."""
@@ -83,7 +83,7 @@ class VideoWriter:
         """Make the folder, and complete what killed writers of this video left. Raises as `write`."""
         with self._errors():
             self.path.parent.mkdir(parents=True, exist_ok=True)
-            recover_videos(self.path)
+            end_leftovers(self.path, self._keep_partial)
             self._claim.enter_context(claim(claim_file(self._temporary)))
 
     def write(self, image: Image) -> None:
@@ -150,13 +150,18 @@ class VideoWriter:
             ) from error
 
 
-def recover_videos(path: Path) -> None:
-    """Complete what killed writers of the video `path` left, and say so. Raises OSError where there is no room."""
+def end_leftovers(path: Path, keep: bool) -> None:
+    """Complete, and tell of, what killed writers of the video `path` left, or remove it.
+
+    Raises OSError where there is no room.
+    """
     pattern = re.compile(rf"\.{re.escape(path.stem)}\.[0-9a-f]{{12}}\.tmp{re.escape(path.suffix)}")
     for name in sorted(filter(pattern.fullmatch, os.listdir(path.parent))):
         leftover = path.with_name(name)
         with contextlib.suppress(ClaimedError), claim(claim_file(leftover)):  # else it is being written
-            if count := recover_video(leftover):
+            if not keep:
+                leftover.unlink()
+            elif count := recover_video(leftover):
                 target = free_path(path.with_name(f"{path.stem}.interrupted{path.suffix}"))
                 os.replace(leftover, target)
                 print(f"completed what a killed run left: {target} ({count} frames)", file=sys.stderr)

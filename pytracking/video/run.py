@@ -244,11 +244,11 @@ class Player:
         if self._debug <= 0 or target is None:
             return
         if target is not self._viewed:
-            from pytracking.visualization.live_view import open_view
+            from pytracking.visualization.live_view import open_view, unused_name
 
             self.close_view()
             folder = self._setup.results_dir / "debug"
-            name = f"{self.name}_{target.number}"
+            name = unused_name(folder, f"{self.name}_{target.number}")
             length = self._source.num_frames
             self._viewed = target
             self._view = open_view(

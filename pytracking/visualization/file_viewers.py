@@ -24,7 +24,7 @@ class TrackingVideo:
     """MP4 of the frames, in their own size, with the boxes. A run that fails leaves the frames until then."""
 
     def __init__(self, path: Path, fps: float) -> None:
-        self._writer = VideoWriter(path, fps)
+        self._writer = VideoWriter(path, fps, keep_partial=True)
 
     def open(self, panels: SequenceOf[Panel]) -> None:
         """Begin the file."""
@@ -52,7 +52,7 @@ class PanelFiles:
     """`<name>_panels.mp4`, all panels of each frame, and `<name>_strip.png`, a row for each panel over time."""
 
     def __init__(self, folder: Path, name: str, fps: float) -> None:
-        self._writer = VideoWriter(folder / f"{name}_panels.mp4", fps)
+        self._writer = VideoWriter(folder / f"{name}_panels.mp4", fps, keep_partial=True)
         self._strip = folder / f"{name}_strip.png"
         self._names: list[str] = []
         self._contents: dict[str, Content] = {}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 from collections import deque
 from collections.abc import Mapping
 from collections.abc import Sequence as SequenceOf
@@ -142,6 +143,13 @@ def target_patch(image: Image, box: SequenceOf[float]) -> Image:  # (TARGET_SIZE
     offset_x, offset_y = TARGET_SIZE / 2 - scale * (x + w / 2), TARGET_SIZE / 2 - scale * (y + h / 2)
     matrix = np.array([[scale, 0, offset_x], [0, scale, offset_y]])
     return np.asarray(cv2.warpAffine(image, matrix, (TARGET_SIZE, TARGET_SIZE), flags=cv2.INTER_LINEAR))
+
+
+def unused_name(folder: Path, name: str) -> str:
+    """The name, or with `-2`, `-3`, ... the first under which there are no files in `folder`, for `open_view`."""
+    present = {path.stem for path in folder.glob("*.*")}
+    names = itertools.chain([name], (f"{name}-{number}" for number in itertools.count(2)))
+    return next(new for new in names if not present & {new, f"{new}_panels", f"{new}_strip"})
 
 
 def open_view(

@@ -37,6 +37,9 @@ def test_experiment_and_analysis(tmp_path, vot2018, capsys):
     assert "VOT2018 short-term challenge, 1 sequences, baseline, convention challenge" in shown
     assert "dimp_rls_dimp_lite" in shown
     assert json.loads(output.read_text())[0]["sequences"][0]["name"] == "bag"
+    result = next(folder.glob("baseline/bag/*.txt"))
+    assert main(["analysis", "vot2018", str(folder), "--present_only", "--output", str(result)]) == 2
+    assert "which is read; give the name of another file" in capsys.readouterr().err
 
 
 def test_missing_sequences(vot2018, capsys):

@@ -4,6 +4,8 @@ import pytest
 import torch
 
 from ltr.admin.checkpoint import CheckpointError, read_checkpoint, save_checkpoint
+from ltr.admin.convert_checkpoint import convert_checkpoint
+from ltr.admin.errors import InputError
 from ltr.admin.export_heads import export_heads, main
 from ltr.admin.loading import load_network
 from ltr.models.tracking.dimpnet import DiMPnet, dimpnet_lite0
@@ -27,6 +29,18 @@ def test_network_comes_back_whole_from_its_heads(trained: tuple[Path, DiMPnet], 
     assert content["epoch"] == 1
     for key, tensor in net.state_dict().items():
         assert torch.equal(loaded.state_dict()[key], tensor)
+
+
+def test_the_source_is_not_replaced(trained: tuple[Path, DiMPnet], tmp_path: Path) -> None:
+    source, _ = trained
+    content = source.read_bytes()
+    (tmp_path / "link.safetensors").symlink_to(source)
+    for target in (source, tmp_path / "link.safetensors"):
+        with pytest.raises(InputError, match="would replace"):
+            export_heads(source, target, overwrite=True)
+        with pytest.raises(InputError, match="would replace"):
+            convert_checkpoint(source, target, overwrite=True)
+    assert source.read_bytes() == content
 
 
 def test_a_trained_backbone_is_not_left_out(trained: tuple[Path, DiMPnet], tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from ltr.admin.errors import exit_status
-from ltr.admin.interruption import ENDING, Ending, completing, interrupting, noting
+from ltr.admin.interruption import ENDING, Ending, completing, interrupting, kept_handlers, noting
 
 ROOT = Path(__file__).resolve().parents[3]
 ALL = pytest.mark.parametrize("number", ENDING, ids=lambda number: number.name)
@@ -98,6 +98,14 @@ def test_other_threads_are_left_alone():
     thread.start()
     thread.join()
     assert results == [3]
+
+
+def test_handlers_of_a_library_are_taken_back():
+    with interrupting():
+        with kept_handlers():
+            signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
+        with pytest.raises(KeyboardInterrupt):
+            signal.raise_signal(signal.SIGTERM)
 
 
 LOST_TERMINAL = """if True:

@@ -204,7 +204,7 @@ def test_a_killed_writer_loses_at_most_its_last_frame(tmp_path, capsys, suffix):
     killed_writer(path, 8)
     (leftover,) = tmp_path.glob(f".walk.*.tmp.{suffix}")
     assert len(frames_of(leftover)) >= 7  # as it is
-    with VideoWriter(path) as video:
+    with VideoWriter(path, keep_partial=True) as video:
         video.write(GREY)
     completed = tmp_path / f"walk.interrupted.{suffix}"
     assert f"completed what a killed run left: {completed} (" in capsys.readouterr().err
@@ -224,7 +224,15 @@ def test_damaged_leftovers_are_completed_or_removed(tmp_path, capsys):
     leftover.with_name(".walk.0123456789ab.tmp.mp4").write_bytes(b"")
     leftover.with_name(".walk.0123456789ac.tmp.mp4").write_bytes(b"no video" * 100)
     (tmp_path / "walk.interrupted.mp4").write_bytes(b"of an earlier run")
-    VideoWriter(path).open()
+    VideoWriter(path, keep_partial=True).open()
     assert "walk.interrupted-2.mp4 (4 frames)" in capsys.readouterr().err
     assert len(frames_of(tmp_path / "walk.interrupted-2.mp4")) == 4
     assert not list(tmp_path.glob(".walk.*.tmp.mp4"))
+
+
+def test_leftovers_that_are_worth_nothing_are_removed(tmp_path):
+    path = tmp_path / "Deer.mp4"
+    killed_writer(path, 3)
+    with VideoWriter(path) as video:
+        video.write(GREY)
+    assert [each.name for each in tmp_path.iterdir()] == ["Deer.mp4"]

@@ -322,8 +322,12 @@ def test_debug_shows_the_first_target(setup, folder, capsys):
 
 def test_debug_files(setup, folder):
     info = {"use_visdom": False, "save_debug": True}
-    run_video(setup, folder, [BOX], display=False, debug=3, visdom_info=info, max_frames=3)
-    assert len(read_video(setup.results_dir / "debug" / "video_walk_1_panels.mp4")) == 3
+    for length in (3, 2):  # the second run leaves the files of the first alone
+        run_video(setup, folder, [BOX], display=False, debug=3, visdom_info=info, max_frames=length)
+    debug = setup.results_dir / "debug"
+    assert len(read_video(debug / "video_walk_1_panels.mp4")) == 3
+    assert len(read_video(debug / "video_walk_1-2_panels.mp4")) == 2
+    assert len(list(debug.iterdir())) == 4
 
 
 def test_run_video_generic_takes_what_pytracking_takes(setup, folder):
