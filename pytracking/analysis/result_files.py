@@ -1,4 +1,8 @@
-"""Finding and reading result files: those of a `Tracker`, and folders of boxes that came from elsewhere."""
+"""Finding and reading result files: those of a `Tracker`, and folders of boxes that came from elsewhere.
+
+Results of this project count pixels from 0. Of others it is not known, and a pixel decides about scores: where the data
+set's own files count from 1 the folder must say it, in a file `pixel_origin` that holds 0 or 1.
+"""
 
 from __future__ import annotations
 
@@ -7,10 +11,11 @@ import json
 import math
 import os
 import re
+import shlex
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -20,6 +25,7 @@ from pytracking.evaluation.result_names import is_side_file
 from pytracking.utils.errors import InputError
 from pytracking.utils.types import Array
 
+ORIGIN_FILE = "pixel_origin"  # number of the first pixel in results that have no record of this project
 _SIDE_FILES = ("_time", "_object_presence_scores", "_flags")
 _PLAIN_BYTES = b"0123456789.-,\t\n"  # nothing that one reader would take for a number and another would not
 # Of our sequence names, which keep data sets apart; others leave them out.
@@ -52,7 +58,7 @@ class RawResults:
         results_dir: Path,
         run_id: int | None = None,
         *,
-        one_based: bool = False,  # corners count pixels from 1, as in the annotation files of OTB and UAV123
+        one_based: bool | None = None,  # corners count pixels from 1; None: as the folder's `pixel_origin` says
         lost_boxes: bool = False,  # rows of NaN or with a negative size say "no box" and count as misses
     ) -> None:
         self.name = display_name
@@ -74,11 +80,25 @@ class ResultFile:
     boxes: Path
     time: Path | None = None  # seconds per frame
     info: Path | None = None  # the record of `ResultStore.save`
-    one_based: bool = False
+    one_based: bool | None = False  # None: unknown
     lost_boxes: bool = False
+    origin_file: Path = Path(ORIGIN_FILE)  # where it can be said
 
-    def read_boxes(self, content: bytes) -> Array:
-        """Boxes (N, 4) from the content of the file. Raises InputError naming the file and line."""
+    def read_boxes(self, content: bytes, pixel_origin: int = 0) -> Array:
+        """0-based boxes (N, 4) from the content of the file.
+
+        `pixel_origin` is the number of the first pixel in the data set's own files. Raises InputError naming the file
+        and line, and where that number is 1 and it is not known whether these boxes count from it too.
+        """
+        if self.one_based is None and pixel_origin == 1:
+            said = shlex.quote(str(self.origin_file))
+            raise InputError(
+                f"{self.boxes}: expected to be told whether its boxes count pixels from 0 or, as the data set's files "
+                "do, from 1; found no record of this project, whose results count from 0\n"
+                "  trackers that were started with the boxes of the data set's files, pytracking's among them, count "
+                f"from 1: echo 1 > {said}\n"
+                f"  where they count from 0: echo 0 > {said} (in Python also: raw_results(..., one_based=False))"
+            )
         boxes = parse_boxes(content, self.boxes, absent=self.lost_boxes)
         if not self.lost_boxes and (wrong := (boxes[:, 2:] < 0).any(axis=1)).any():
             row = int(wrong.argmax())
@@ -102,7 +122,7 @@ def plain_name(name: str) -> str:
     return re.sub("[^a-z0-9|]", "", apart)
 
 
-def raw_results(display_name: str, *folders: str | Path, **options: bool) -> list[RawResults]:
+def raw_results(display_name: str, *folders: str | Path, **options: Any) -> list[RawResults]:
     """Folders of one tracker's results, one for each run; `options` are those of `RawResults`."""
     single = len(folders) == 1
     return [
@@ -119,15 +139,33 @@ def find_results(source: ResultSource, sequences: Collection[str]) -> dict[str, 
         return _find_raw(source, sequences)
     folder = source.results_dir
     names = set(os.listdir(folder)) if folder.is_dir() else set()
+    others = _origin_without_record(folder, names)
     return {
         sequence: ResultFile(
             folder / f"{sequence}.txt",
             folder / f"{sequence}_time.txt" if f"{sequence}_time.txt" in names else None,
             folder / f"{sequence}_info.json" if f"{sequence}_info.json" in names else None,
+            False if f"{sequence}_info.json" in names else others,
+            origin_file=folder / ORIGIN_FILE,
         )
         for sequence in sequences
         if f"{sequence}.txt" in names and not is_side_file(sequence, names)
     }
+
+
+def _origin_without_record(folder: Path, names: Collection[str]) -> bool | None:
+    """Whether results of a folder, with files of these names, that have no record count from 1; None: unknown."""
+    if "run.json" in names and not any(name.endswith("_info.json") for name in names):
+        return False  # a run of this project whose records were left out
+    try:
+        text = (folder / ORIGIN_FILE).read_text(encoding="utf-8").strip()
+    except FileNotFoundError:
+        return None
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(f"cannot read {folder / ORIGIN_FILE}: {error}") from error
+    if text not in ("0", "1"):
+        raise InputError(f"{folder / ORIGIN_FILE}: expected 0 or 1, the number of the first pixel, found {text[:40]!r}")
+    return text == "1"
 
 
 def _find_raw(source: RawResults, sequences: Iterable[str]) -> dict[str, ResultFile]:
@@ -143,11 +181,14 @@ def _find_raw(source: RawResults, sequences: Iterable[str]) -> dict[str, ResultF
             continue
         if (other := by_name.setdefault(plain_name(stem), path)) is not path:
             raise InputError(f"{other} and {path} have the same name but for case and punctuation; remove one")
+    others = _origin_without_record(folder, os.listdir(folder))
     found = {}
     for sequence in sequences:
         if boxes := next((by_name[name] for name in _plain_names(sequence) if name in by_name), None):
             time = boxes.with_name(f"{boxes.stem}_time.txt")
-            options = (source.one_based, source.lost_boxes)
+            is_own = boxes.with_name(f"{boxes.stem}_info.json").exists()
+            one_based = (False if is_own else others) if source.one_based is None else source.one_based
+            options = (one_based, source.lost_boxes, folder / ORIGIN_FILE)
             found[sequence] = ResultFile(boxes, time if time.exists() else None, None, *options)
     return found
 
@@ -169,7 +210,7 @@ def load_boxes(source: ResultSource, sequence: Sequence) -> tuple[ResultFile, Ar
         raise InputError(
             f"no result of sequence '{sequence.name}' in {source.results_dir}; run {source.display_name} on it first"
         )
-    boxes = file.read_boxes(file.boxes.read_bytes())
+    boxes = file.read_boxes(file.boxes.read_bytes(), sequence.pixel_origin)
     if file.info and file.is_cut_off(len(boxes), file.info.read_bytes()):
         raise InputError(
             f"{file.boxes}: expected the rows that {file.info.name} tells of, found {len(boxes)}; "

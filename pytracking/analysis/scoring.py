@@ -214,7 +214,7 @@ class _RunScorer:
 
     def _numbers(self, truth: Truth, result: ResultFile, content: bytes, side: bytes) -> Array:
         """Success, precision and normalized precision, then the single numbers (K,)."""
-        boxes = result.read_boxes(content)
+        boxes = result.read_boxes(content, truth.pixel_origin)
         if result.is_cut_off(len(boxes), side):
             return np.append(np.full(self.size - 1, np.nan), len(boxes))
         try:

@@ -20,6 +20,7 @@ from typing import Any
 import numpy as np
 
 from ltr.dataset.annotations import read_table
+from pytracking.analysis.result_files import find_results
 from pytracking.evaluation.environment import config_file, env_settings
 from pytracking.evaluation.results import result_file
 from pytracking.evaluation.tracker import Tracker
@@ -108,12 +109,15 @@ class Run:
         return read_record(report, self.tracker.results_dir / f"{sequence}_info.json")
 
     def boxes(self, report: Report, sequence: str) -> Array | None:  # (N, 4)
-        """Stored boxes; None, and a problem, where they are missing or malformed."""
+        """Stored boxes, counted from 0; None, and a problem, where they are missing or malformed."""
         path = result_file(self.tracker.results_dir, sequence)
         if not path.exists():
             report.add(f"missing results, {self.label}", sequence, f"make them: {self.command}")
             return None
-        return self._read_table(report, path, columns=4)
+        boxes = self._read_table(report, path, columns=4)
+        if boxes is not None and find_results(self.tracker, [sequence])[sequence].one_based:
+            boxes[:, :2] -= 1
+        return boxes
 
     def column(self, report: Report, sequence: str, what: str) -> Array | None:  # (N,)
         """Stored values of one kind, `time` or `object_presence_scores`; None, and a problem, as for boxes."""

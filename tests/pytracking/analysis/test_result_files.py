@@ -5,16 +5,21 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from pytracking.analysis.evaluation import evaluate
+from pytracking.analysis.playback_results import Overlay
+from pytracking.analysis.presence import evaluate_presence
 from pytracking.analysis.result_files import (
     RawResults,
     find_results,
+    load_boxes,
     parse_boxes,
     parse_column,
     plain_name,
     raw_results,
     read_info,
 )
-from pytracking.evaluation import Tracker
+from pytracking.analysis.scoring import ScoringOptions
+from pytracking.evaluation import Sequence, Tracker
 from pytracking.utils.errors import InputError
 
 CLEAN = b"1.5\t2\t30\t40\n-3.25\t4.0001\t5\t6\n7\t8\t9\t10\n"
@@ -202,6 +207,70 @@ def test_raw_options(tmp_path):
         file.read_boxes(file.boxes.read_bytes())
     lost = find_results(RawResults("theirs", tmp_path, one_based=True, lost_boxes=True), ["a"])["a"]
     assert lost.read_boxes(lost.boxes.read_bytes()).tolist() == [[0, 1, 3, 4], [4, 5, -1, -1]]
+
+
+def otb(rows=1) -> Sequence:
+    return Sequence("a", [], "otb", np.tile([10.0, 20, 30, 40], (rows, 1)), pixel_origin=1)
+
+
+def test_unknown_pixel_numbers_are_refused(tmp_path):
+    """pytracking's results among ours: 1-based where the data set's files are."""
+    tracker = Tracker("dimp", "dimp50", results_path=tmp_path)
+    write(tracker.results_dir, "a", content="11,21,30,40\n")
+    raw = RawResults("theirs", tracker.results_dir)
+    uses = (
+        lambda source: evaluate([source], [otb()], options=ScoringOptions(cache=None, workers=1)),
+        lambda source: evaluate_presence(source, [otb()]),
+        lambda source: load_boxes(source, otb()),
+        lambda source: Overlay([source], otb()),
+    )
+    origin = tracker.results_dir / "pixel_origin"
+    for use in uses:
+        for source in (tracker, raw):
+            with pytest.raises(InputError, match=rf"(?s)dimp50/a\.txt: expected to be told .*: echo 1 > {origin}\n"):
+                use(source)
+    from_zero = Sequence("a", [], "nfs", otb().ground_truth_rect)
+    assert load_boxes(tracker, from_zero)[1].tolist() == [[11, 21, 30, 40]]  # its files leave nothing to ask
+    origin.write_text("1\n")
+    for source in (tracker, raw):
+        assert load_boxes(source, otb())[1].tolist() == [[10, 20, 30, 40]]
+    assert load_boxes(RawResults("theirs", tracker.results_dir, one_based=False), otb())[1].tolist() == [
+        [11, 21, 30, 40]
+    ]
+    origin.write_text("0")
+    assert load_boxes(tracker, otb())[1].tolist() == [[11, 21, 30, 40]]
+    origin.write_text("one")
+    with pytest.raises(InputError, match="pixel_origin: expected 0 or 1"):
+        load_boxes(tracker, otb())
+
+
+def test_records_of_this_project_say_the_pixel_numbers(tmp_path):
+    tracker = Tracker("dimp", "dimp50", results_path=tmp_path)
+    write(tracker.results_dir, "a", content="10,20,30,40\n")
+    (tracker.results_dir / "run.json").write_text("{}")
+    for source in (tracker, RawResults("ours", tracker.results_dir)):
+        assert load_boxes(source, otb())[1].tolist() == [[10, 20, 30, 40]]
+    (tracker.results_dir / "b_info.json").write_text("{}")  # the run wrote records: what has none is not its own
+    with pytest.raises(InputError, match="expected to be told"):
+        load_boxes(tracker, otb())
+    (tracker.results_dir / "a_info.json").write_text('{"frames": 1}')
+    (tracker.results_dir / "pixel_origin").write_text("1")  # of the others
+    for source in (tracker, RawResults("ours", tracker.results_dir)):
+        assert load_boxes(source, otb())[1].tolist() == [[10, 20, 30, 40]]
+
+
+def test_scores_with_and_without_the_pixel(tmp_path):
+    """A cached score does not outlive what was said about the folder."""
+    write(tmp_path / "theirs", "a", content="11,21,30,40\n" * 3)
+    options = ScoringOptions(cache=tmp_path / "cache", workers=1)
+    source, said = RawResults("theirs", tmp_path / "theirs"), tmp_path / "theirs" / "pixel_origin"
+    for text, overlap in (("1", 1.0), ("0", (1 + 2 * 29 * 39 / (2 * 1200 - 29 * 39)) / 3)):
+        said.write_text(text)
+        scores = evaluate([source], [otb(3)], options=options).trackers[0]
+        assert scores.average_overlap[0, 0] == pytest.approx(overlap)
+    said.unlink()
+    with pytest.raises(InputError, match="expected to be told"):
+        evaluate([source], [otb(3)], options=options)
 
 
 @pytest.mark.parametrize("content", [b"", b"[]", b"{", b'{"fps": null}', b'{"fps": "fast", "peak_memory": true}'])

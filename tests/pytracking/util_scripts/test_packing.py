@@ -3,6 +3,7 @@ import zipfile
 
 import pytest
 
+from pytracking.evaluation import Tracker
 from pytracking.util_scripts import packing
 from pytracking.util_scripts.packing import Report
 from pytracking.utils.errors import InputError
@@ -23,6 +24,19 @@ def test_report_groups_by_kind_and_remedy():
         "  note: something else", "nothing was written",
     ]  # fmt: skip
     Report("nothing").raise_if_wrong("nothing")
+
+
+def test_boxes_of_others_count_from_where_they_say(tmp_path):
+    run = packing.Run(Tracker("theirs", "p", results_path=tmp_path), "trackingnet")
+    run.tracker.results_dir.mkdir(parents=True)
+    for name in ("a", "b"):
+        (run.tracker.results_dir / f"{name}.txt").write_text("11,21,30,40\n")
+    (run.tracker.results_dir / "b_info.json").write_text("{}")  # a record of this project
+    report = Report("a package")
+    assert run.boxes(report, "a").tolist() == [[11, 21, 30, 40]]
+    (run.tracker.results_dir / "pixel_origin").write_text("1\n")
+    assert [run.boxes(report, name).tolist() for name in "ab"] == [[[10, 20, 30, 40]], [[11, 21, 30, 40]]]
+    assert not report.problems
 
 
 def members_that_fail():

@@ -34,6 +34,7 @@ def workplace(tmp_path, monkeypatch):
 def write_result(folder: Path, parameters: str, run: int, sequence: str, shift: float) -> None:
     target = folder / "results" / "dimp" / f"{parameters}_{run:03d}"
     target.mkdir(parents=True, exist_ok=True)
+    (target / "run.json").write_text("{}")
     (target / f"{sequence}.txt").write_text(f"{10 + shift}\t10\t20\t20\n" * FRAMES[sequence])
 
 
