@@ -279,7 +279,7 @@ class ResultStore:
     def _is_blank(self) -> bool:
         if not read_record(self.folder / "run.json"):
             return False  # nobody knows what was there
-        files = [path for path in self.folder.rglob("*") if path.is_file() and not path.name.startswith(".")]
+        files = [path for path in self.folder.rglob("*") if path.is_file() and path.suffix != ".claim"]
         return files == [self.folder / "run.json"] and not self._held_claims()
 
     def _held_claims(self) -> list[str]:
