@@ -56,10 +56,12 @@ class VideoWriter:
         keep_partial: bool = False,  # what was written until an error or a kill is worth having
         token: str | None = None,  # names the hidden file; None: a new one
     ) -> None:
-        """Raises InputError for a name that cannot be written: of no video, a folder, or one of the sources."""
+        """Raises InputError for a name that is of no video, a folder, or one of the sources, and for no frame rate."""
         if path.suffix.lower() not in _CONTAINERS:
             raise InputError(f"expected the name of a video that ends in {', '.join(_CONTAINERS)}; found {path}")
         check_output(path, sources)
+        if not 0.001 <= fps <= 1000:
+            raise InputError(f"expected from 0.001 to 1000 frames a second in {path}, found {fps:g}")
         self.path = path
         self.num_frames = 0
         self._rate = Fraction(fps).limit_denominator(1001)

@@ -146,6 +146,9 @@ class _Files:
         with completing(), claim(self.folder / ".video.claim", wait=True):
             if "name" not in record:
                 record["frames"] = self._trim(record["targets"], record["frames"])
+                if not (video.exists() or any(self.hidden(f"_{number}.txt").exists() for number in record["targets"])):
+                    self.record.unlink()  # it ended before its first frame
+                    return self.name, []
                 record["name"] = _free_name(self.folder, self.name, record)
                 self.write_record(record)  # with the name: where this process is killed, another one goes on
             name = record["name"]
@@ -267,10 +270,7 @@ def _recover(files: _Files) -> None:
     video = files.hidden(".mp4")
     claim_file(video).unlink(missing_ok=True)
     num_shown = recover_video(video) if video.exists() else 0
-    has_rows = any(files.hidden(f"_{number}.txt").exists() for number in record["targets"])
-    if "name" in record or has_rows or num_shown:
-        record["frames"] = record["frames"] or num_shown
-        name, _ = files.publish(record)
+    record["frames"] = record["frames"] or num_shown
+    name, shown = files.publish(record)
+    if shown:
         print(f"completed what a killed run left: {files.folder / name}, {record['frames']} frames", file=sys.stderr)
-    else:
-        files.record.unlink(missing_ok=True)

@@ -114,6 +114,12 @@ def test_unknown_kind_of_video(tmp_path, name):
         VideoWriter(tmp_path / name)
 
 
+@pytest.mark.parametrize("fps", [0, -1, float("nan"), float("inf")])
+def test_no_frame_rate(tmp_path, fps):
+    with pytest.raises(InputError, match=r"from 0\.001 to 1000 frames a second"):
+        VideoWriter(tmp_path / "video.mp4", fps)
+
+
 def test_sources_are_not_written_over(tmp_path):
     source = tmp_path / "real" / "holiday.mp4"
     source.parent.mkdir()

@@ -337,6 +337,13 @@ def test_images_of_several_sizes(setup, folder, capsys):
         assert [(frame.width, frame.height) for frame in container.decode(video=0)] == [(48, 36)] * 6
 
 
+def test_a_run_without_a_frame_leaves_nothing(setup, folder):
+    dimp = Tracker("dimp", "dimp_lite_untrained", results_path=setup.results_path, device="cpu")
+    with pytest.raises(InputError, match="target 1: expected an initial box"):
+        run(dimp, folder, [1.0, 1.0, 0.0, 5.0])
+    assert contents(dimp).keys() == {"run.json"}
+
+
 def test_files_of_a_living_run_are_left_alone(setup, left):
     (record,) = left.glob(".video_walk_run.*.json")
     before = contents(setup)
