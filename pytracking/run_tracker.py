@@ -138,9 +138,8 @@ def main(arguments: SequenceOf[str] | None = None) -> int:
     if args.tracker_name is None or args.tracker_param is None:
         parser.error("expected a tracker and a parameter file, for example: dimp rls_dimp_lite; see --list")
     visdom_info = {"use_visdom": args.use_visdom, "server": args.visdom_server, "port": args.visdom_port}
-    sequence = args.sequence and [int(item) if item.isdecimal() else item for item in args.sequence]
     options = {name: getattr(args, name) for name in SWITCHES}
-    what = (args.tracker_name, args.tracker_param, args.runid, args.dataset_name, sequence)
+    what = (args.tracker_name, args.tracker_param, args.runid, args.dataset_name, args.sequence)
     return exit_status(lambda: run_tracker(*what, args.debug, args.threads, visdom_info, **options).exit_status)
 
 

@@ -199,7 +199,8 @@ def _file_names(folder: Path) -> set[str]:
 class SequenceList(list[Sequence]):
     """List of sequences, indexed by number, name, slice, or a list of numbers and names; `+` joins lists.
 
-    The name in the data set's own files serves too: `wakeboard7` for `uav_wakeboard7`.
+    The name in the data set's own files serves too: `wakeboard7` for `uav_wakeboard7`. A text is a name first, and a
+    number, from 0, where no sequence is called so. Raises InputError for what is not there or is the name of several.
     """
 
     @overload
@@ -209,11 +210,7 @@ class SequenceList(list[Sequence]):
 
     def __getitem__(self, item: Any) -> Any:
         if isinstance(item, str):
-            for attribute in ("name", "native_name"):
-                for sequence in self:
-                    if getattr(sequence, attribute) == item:
-                        return sequence
-            raise unknown_name("sequence", item, self.names)
+            return self._called(item)
         if isinstance(item, slice):
             return type(self)(super().__getitem__(item))
         if isinstance(item, (list, tuple)):
@@ -222,6 +219,30 @@ class SequenceList(list[Sequence]):
             return super().__getitem__(item)
         except IndexError:
             raise InputError(f"expected a sequence number below {len(self)}, found {item}") from None
+
+    def _called(self, text: str) -> Sequence:
+        for attribute in ("name", "native_name"):
+            found = {id(sequence): sequence for sequence in self if getattr(sequence, attribute) == text}
+            if len(found) > 1:
+                which = ", ".join(f"'{s.name}' of {s.dataset}" for s in found.values())
+                raise InputError(f"several sequences are called '{text}': {which}; give another name, or one data set")
+            if found:
+                return next(iter(found.values()))
+        if not (text.isascii() and text.isdecimal()):
+            raise unknown_name("sequence", text, self.names)
+        alike = [name for name in self.names if name.isdecimal() and int(name) == int(text)]
+        if int(text) >= len(self):
+            meant = f"; did you mean '{alike[0]}'?" if alike else ""
+            raise InputError(
+                f"no sequence is called '{text}'{meant}\n  as a number: expected one below {len(self)}, found {text}"
+            )
+        numbered = self[int(text)]
+        if alike and alike != [numbered.name]:
+            raise InputError(
+                f"cannot tell whether '{text}' is the name '{alike[0]}' or the number, from 0, of '{numbered.name}'; "
+                "give the whole name"
+            )
+        return numbered
 
     def __add__(self, other: Iterable[Sequence]) -> Self:  # type: ignore[override]
         return type(self)([*self, *other])

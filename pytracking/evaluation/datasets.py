@@ -1,8 +1,11 @@
 """The data sets by name; the module of a data set is imported when it is asked for."""
 
+import contextlib
 import importlib
+import shlex
 import warnings
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Literal
 
@@ -10,6 +13,7 @@ from pytracking.evaluation.data import BaseDataset, PartialCopyWarning, Sequence
 from pytracking.utils.errors import InputError, unknown_name
 
 NAMED_MISSING = 3  # missing sequences that a warning names
+FOLDERS_NEARBY = 50  # in which a data set is looked for whose path may be a little wrong
 
 
 @dataclass(frozen=True)
@@ -72,15 +76,40 @@ def get_dataset(*names: str) -> SequenceList:
     """Sequences of one or several data sets, joined; names as in `load_dataset`, which see.
 
     Sequences that are not there are part of the list, fail when they are used, and are announced by a
-    PartialCopyWarning.
+    PartialCopyWarning. Raises InputError where none of a data set is there.
     """
     sequences = SequenceList()
     for name in names:
-        dataset = load_dataset(name)
-        listed = dataset.get_sequence_list()
-        _warn_of_missing(dataset, listed)
+        listed = load_sequences(name)
+        _warn_of_missing(name, listed)
         sequences.extend(listed)
     return sequences
+
+
+def load_sequences(name: str) -> SequenceList:
+    """Sequences of a data set. Raises InputError where none of them is there, and as `load_dataset`."""
+    dataset = load_dataset(name)
+    sequences = dataset.get_sequence_list()
+    if any(sequence.is_present() for sequence in sequences):
+        return sequences
+    found = next(filter(partial(_holds_some, dataset), _folders_nearby(dataset.root)), None)
+    hint = "" if found is None else f"\n  {found} holds some; did you mean {name.partition(':')[0]}:{found}?"
+    raise InputError(
+        f"{dataset.root} holds none of the {len(sequences)} sequences of {dataset.name}\n"
+        f"  expected there: {dataset.layout}{hint}"
+    )
+
+
+def _folders_nearby(folder: Path) -> list[Path]:
+    with contextlib.suppress(OSError):
+        return [folder.parent, *sorted(path for path in folder.iterdir() if path.is_dir())[:FOLDERS_NEARBY]]
+    return []
+
+
+def _holds_some(dataset: BaseDataset, folder: Path) -> bool:
+    with contextlib.suppress(InputError, OSError):
+        return any(sequence.is_present() for sequence in type(dataset)(folder).get_sequence_list())
+    return False
 
 
 def get_dataset_attributes(name: str, mode: Literal["short", "long"] = "short") -> dict[str, SequenceList]:
@@ -101,14 +130,14 @@ def get_dataset_attributes(name: str, mode: Literal["short", "long"] = "short") 
     }
 
 
-def _warn_of_missing(dataset: BaseDataset, sequences: SequenceList) -> None:
+def _warn_of_missing(name: str, sequences: SequenceList) -> None:
     missing = [sequence.native_name for sequence in sequences if not sequence.is_present()]
     if not missing:
         return
     named = ", ".join(missing[:NAMED_MISSING]) + (", ..." if len(missing) > NAMED_MISSING else "")
     warnings.warn(
-        f"images of {len(missing)} of {len(sequences)} sequences of {dataset.name} are not in {dataset.root}: {named}\n"
-        f"  what is there and what is expected: python -m pytracking.util_scripts.check_dataset {dataset.name}",
+        f"images of {len(missing)} of {len(sequences)} sequences of {name} are not there: {named}\n"
+        f"  what is there and what is expected: python -m pytracking.util_scripts.check_dataset {shlex.quote(name)}",
         PartialCopyWarning,
         stacklevel=3,
     )

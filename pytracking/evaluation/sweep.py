@@ -28,7 +28,7 @@ from pathlib import Path
 from typing import Any
 
 from pytracking.evaluation.data import SequenceList
-from pytracking.evaluation.datasets import DATASETS, load_dataset
+from pytracking.evaluation.datasets import DATASETS, load_sequences
 from pytracking.evaluation.environment import PROJECT
 from pytracking.evaluation.planning import Part
 from pytracking.evaluation.tracker import Tracker
@@ -265,7 +265,7 @@ def _load_all(names: SequenceOf[str], present_only: bool, notes: list[str]) -> d
     loaded = {}
     for name in names:
         try:
-            loaded[name] = load_dataset(name).get_sequence_list()
+            loaded[name] = load_sequences(name)
         except InputError as error:
             if not present_only:
                 raise

@@ -35,6 +35,7 @@ class DatasetReport:
     missing: list[str] = field(default_factory=list)  # no images
     inconsistent: dict[str, str] = field(default_factory=dict)  # sequence: what is wrong
     extra: list[str] = field(default_factory=list)  # folders that belong to no sequence
+    changing: list[str] = field(default_factory=list)  # whose images are not all of one size
 
     @property
     def is_complete(self) -> bool:
@@ -57,6 +58,7 @@ class DatasetReport:
         if limit is not None and len(messages) > limit:
             lines.append(f"    ... ({len(messages)} in all; --all shows them)")
         lines += _paragraph("extra, part of no sequence", self.extra, limit)
+        lines += _paragraph("images of several sizes, which trackers follow", self.changing, limit)
         if self.complete and not self.is_complete:
             lines += _paragraph("complete (to run these alone: --sequence ...)", self.complete, limit)
         return "\n".join(lines)
@@ -65,8 +67,9 @@ class DatasetReport:
 def check_dataset(name: str, images: bool = False, progress: bool = False) -> DatasetReport:
     """Look at every sequence of a data set, named as in `get_dataset`.
 
-    Always: is it there, do rows and images agree, can the annotation be read, does the first box lie in the first
-    image. With `images` every image is decoded. Raises InputError for an unknown name or an unset path.
+    Always: is it there, do rows and images agree, can the annotation be read, can a tracker start with the first box.
+    With `images` every image is decoded; their sizes may differ within a sequence, as some of GOT-10k's do.
+    Raises InputError for an unknown name or an unset path.
     """
     from pytracking.evaluation.datasets import load_dataset
 
@@ -76,16 +79,20 @@ def check_dataset(name: str, images: bool = False, progress: bool = False) -> Da
     for sequence in _shown(sequences, progress):
         if not sequence.is_present():
             report.missing.append(sequence.native_name)
-        elif message := _problem(dataset, sequence, images):
+            continue
+        message, is_changing = _look(dataset, sequence, images)
+        if message:
             report.inconsistent[sequence.name] = message
         else:
             report.complete.append(sequence.native_name)
+        if is_changing:
+            report.changing.append(sequence.native_name)
     report.extra = [str(path.relative_to(dataset.root)) for path in dataset.extra_folders()]
     return report
 
 
-def _problem(dataset: BaseDataset, sequence: Sequence, images: bool) -> str:
-    """What is wrong with a sequence; empty where nothing is."""
+def _look(dataset: BaseDataset, sequence: Sequence, images: bool) -> tuple[str, bool]:
+    """What is wrong with a sequence, empty where nothing is; and whether its images change their size."""
     import warnings
 
     from pytracking.evaluation.data import PartialCopyWarning
@@ -96,11 +103,11 @@ def _problem(dataset: BaseDataset, sequence: Sequence, images: bool) -> str:
             sequence.check()
         _check_annotation(sequence)
         _check_unused_images(dataset, sequence)
-        _check_images(sequence, images)
+        is_changing = _check_images(sequence, images)
     except InputError as error:
         text = str(error)
-        return text if text.startswith(str(sequence)) else f"{sequence}: {text}"
-    return f"{sequence} has {sequence.partial_text}" if sequence.is_partial else ""
+        return text if text.startswith(str(sequence)) else f"{sequence}: {text}", False
+    return f"{sequence} has {sequence.partial_text}" if sequence.is_partial else "", is_changing
 
 
 def _check_annotation(sequence: Sequence) -> None:
@@ -125,19 +132,17 @@ def _check_unused_images(dataset: BaseDataset, sequence: Sequence) -> None:
         raise InputError(f"expected as many ground-truth rows as images, found {len(sequence)} rows, {found} images")
 
 
-def _check_images(sequence: Sequence, every: bool) -> None:
+def _check_images(sequence: Sequence, every: bool) -> bool:
+    """Raise InputError for damaged images and a first box that no tracker can start with; whether sizes change."""
     from pytracking.utils.image import read_image
+    from pytracking.utils.initial_box import initial_box
 
     height, width, _ = read_image(sequence.frames[0]).shape
-    x, y, w, h = sequence.init_bbox()
-    if min(x + w, width) <= max(x, 0) or min(y + h, height) <= max(y, 0):
-        raise InputError(f"the first box {[x, y, w, h]} lies outside of the image, which has {width} x {height} pixels")
+    initial_box(sequence.init_info(), (height, width))
     if not every:
-        return
+        return False
     with ThreadPoolExecutor(DECODERS) as decoders:
-        for path, size in zip(sequence.frames, decoders.map(_image_size, sequence.frames), strict=True):
-            if size != (width, height):
-                raise InputError(f"expected {width} x {height} pixels as in the first image, found {size} in {path}")
+        return len(set(decoders.map(_image_size, sequence.frames))) > 1
 
 
 def _image_size(path: Path) -> tuple[int, int]:

@@ -54,7 +54,7 @@ def test_missing_sequences_fail_and_the_others_go_on(workplace, capsys):
         (["wander", "defaul"], "did you mean 'default'?"),
         (["wander", "default", "--dataset_name", "obt"], "unknown data set 'obt'; did you mean 'otb'?"),
         (["wander", "default", "--sequence", "Der"], "unknown sequence 'Der'; did you mean 'Deer'?"),
-        (["wander", "default", "--sequence", "100"], "below 100, found 100"),
+        (["wander", "default", "--sequence", "100"], "expected one below 100, found 100"),
         (["wander", "default", "--device", "gpu"], "unknown device 'gpu'; expected cpu, cuda or cuda:<number>"),
     ],
 )

@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 import torch
 
-from pytracking.tracker.base.initial_box import initial_box
 from pytracking.utils.image_input import ImageInput
+from pytracking.utils.initial_box import initial_box
 from pytracking.utils.params import TrackerParams, TypedParams
 from pytracking.visualization.panels import Panel
 

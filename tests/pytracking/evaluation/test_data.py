@@ -51,6 +51,31 @@ def test_unknown_sequence():
         sequences[7]
 
 
+def test_a_text_is_a_name_first_and_then_a_number():
+    sequences = SequenceList(Sequence(name, [], "d", BOXES) for name in ("0003", "0002", "1", "d"))
+    assert sequences["0002"].name == "0002"
+    assert sequences["1"].name == "1"
+    assert sequences[2].name == "1"
+    assert sequences["0"].name == "0003"
+    with pytest.raises(InputError, match=r"cannot tell whether '2' is the name '0002' or the number, from 0, of '1'"):
+        sequences["2"]
+    for text in ("-1", "1.0", "\u0663"):
+        with pytest.raises(InputError, match="unknown sequence"):
+            sequences[text]
+    with pytest.raises(InputError, match=r"no sequence is called '4'\n  as a number: expected one below 4, found 4"):
+        sequences["4"]
+    with pytest.raises(InputError, match=r"no sequence is called '3'; did you mean '0003'\?"):
+        sequences[:3]["3"]
+
+
+def test_names_of_several_sequences():
+    twins = SequenceList(Sequence(f"{year}_bag", [], year, BOXES, native_name="bag") for year in ("vot16", "vot19"))
+    with pytest.raises(InputError, match=r"several sequences are called 'bag': 'vot16_bag' of vot16, 'vot19_bag' of"):
+        twins["bag"]
+    again = twins[:1] + twins[:1]  # the same one
+    assert again["bag"] is twins[0]
+
+
 def test_init_info_and_first_box_only(tmp_path):
     sequence = make_sequence(tmp_path, "s")
     assert sequence.init_info() == {"init_bbox": [4.0, 5.0, 10.0, 8.0]}

@@ -25,6 +25,7 @@ def test_every_entry_leads_to_a_data_set():
 def test_names_in_any_case_and_joined(tmp_path, monkeypatch):
     monkeypatch.setenv("PYTRACKING_OTB_PATH", str(tmp_path))
     monkeypatch.setenv("PYTRACKING_DEMO_PATH", str(tmp_path / "demo"))
+    (tmp_path / "Deer" / "img").mkdir(parents=True)
     with pytest.warns(PartialCopyWarning):
         both = get_dataset("OTB", "demo")
     assert len(both) == 100 + len(get_dataset("Demo"))
@@ -67,11 +68,27 @@ def test_otb_does_not_stop_at_a_missing_sequence(tmp_path, monkeypatch):
     monkeypatch.setenv("PYTRACKING_OTB_PATH", str(tmp_path))
     write_frames(tmp_path / "Deer" / "img", 71)
     (tmp_path / "Deer" / "groundtruth_rect.txt").write_text("306,5,95,65\n" * 71)
-    with pytest.warns(PartialCopyWarning, match=r"99 of 100 sequences of otb are not in .*: Basketball, Biker, "):
+    with pytest.warns(PartialCopyWarning, match=r"99 of 100 sequences of otb are not there: Basketball, Biker, "):
         dataset = get_dataset("otb")
     dataset["Deer"].check()
     with pytest.raises(InputError, match="142 of 142 images are missing"):
         dataset["Biker"].check()
+
+
+def test_a_path_with_nothing_of_the_data_set(tmp_path):
+    """One message with the layout, and where the data set is, not an error for each sequence."""
+    (tmp_path / "my data" / "OTB100" / "Deer" / "img").mkdir(parents=True)
+    for wrong in (tmp_path / "my data", tmp_path / "my data" / "OTB100" / "Deer"):
+        with pytest.raises(InputError) as error:
+            get_dataset(f"otb:{wrong}")
+        lines = str(error.value).splitlines()
+        assert lines[0] == f"{wrong} holds none of the 100 sequences of otb"
+        assert lines[1].startswith("  expected there: <Sequence>/img/0001.jpg")
+        assert lines[2].endswith(f"did you mean otb:{tmp_path / 'my data' / 'OTB100'}?")
+    with pytest.raises(InputError, match="holds none of the 60 sequences of vot2016"):
+        get_dataset(f"vot2016:{tmp_path / 'my data'}")
+    with pytest.warns(PartialCopyWarning, match=r"check_dataset 'otb:/.*my data/OTB100'"):  # a command that works
+        get_dataset(f"otb:{tmp_path / 'my data' / 'OTB100'}")
 
 
 def test_path_after_the_name(tmp_path, monkeypatch):
