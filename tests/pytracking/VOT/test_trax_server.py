@@ -1,5 +1,6 @@
 """The TraX loop, driven by the client of vot-trax through pipes, as the VOT toolkit does."""
 
+import contextlib
 import os
 import subprocess
 import sys
@@ -121,21 +122,32 @@ def test_error_reaches_the_log(tmp_path):
     assert "00000002.jpg is no image" in errors.decode()
 
 
-@pytest.mark.parametrize("stdin", [subprocess.DEVNULL, subprocess.PIPE])
-def test_without_a_server_it_says_so(stdin):
+@contextlib.contextmanager
+def no_pipe():
+    with open(os.devnull, "rb") as nothing:
+        yield nothing
+
+
+@contextlib.contextmanager
+def closed_pipe():
+    """Closed before anybody can look at it: a busy machine may let a server start before its parent goes on."""
+    reading, writing = os.pipe()
+    os.close(writing)
+    with open(reading, "rb") as pipe:
+        yield pipe
+
+
+@pytest.mark.parametrize("source", [no_pipe, closed_pipe])
+def test_without_a_server_it_says_so(source):
     """/dev/null is no pipe, and a pipe that is closed has nobody at its other end: refused before a network is read."""
-    process = subprocess.Popen(
-        [sys.executable, "-m", "pytracking.run_vot", "dimp", "rls_dimp_lite"],
-        stdin=stdin,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        env=environment(),
-        cwd=PROJECT,
-    )
-    output, errors = process.communicate(timeout=300)
-    assert process.returncode == 2
-    assert output == b""
-    assert "expected to be started by the VOT toolkit" in errors.decode()
+    command = [sys.executable, "-m", "pytracking.run_vot", "dimp", "rls_dimp_lite"]
+    with source() as stdin:
+        ended = subprocess.run(
+            command, stdin=stdin, capture_output=True, env=environment(), cwd=PROJECT, timeout=300, check=False
+        )
+    assert ended.returncode == 2
+    assert ended.stdout == b""
+    assert "expected to be started by the VOT toolkit" in ended.stderr.decode()
 
 
 def test_silent_pipe():
