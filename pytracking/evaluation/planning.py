@@ -14,7 +14,7 @@ from typing import Literal
 from pytracking.evaluation.data import PartialCopyWarning, Sequence
 from pytracking.evaluation.jobs import Job
 from pytracking.evaluation.result_identity import Describe, Found, described_once
-from pytracking.evaluation.result_names import TakenNames, aside_folder, folded, stored_sequences
+from pytracking.evaluation.result_names import TakenNames, aside_folder, folded
 from pytracking.evaluation.results import stores_of
 from pytracking.evaluation.tracker import Tracker
 from pytracking.utils.errors import InputError
@@ -100,7 +100,7 @@ def make_plan(parts: SequenceOf[Part], overwrite: bool = False) -> Plan:
     all_trackers = [tracker for part in parts for tracker in part.trackers]
     stores = {id(tracker): store for tracker, store in zip(all_trackers, stores_of(all_trackers), strict=True)}
     names = {key: _listing(store.folder) for key, store in stores.items()}
-    taken = {key: TakenNames(stored_sequences(listed)) for key, listed in names.items()}
+    taken = {key: TakenNames.of_folder(stores[key].folder, listed) for key, listed in names.items()}
     conflicts = {key: store.conflict() for key, store in stores.items()}
     describe = described_once()
     speeds: dict[str, list[tuple[int, float]]] = {}

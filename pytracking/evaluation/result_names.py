@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import unicodedata
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from pytracking.utils.errors import InputError
@@ -72,21 +72,28 @@ def set_aside(folder: Path, names: Iterable[str]) -> Path:
 class TakenNames:
     """File names of the sequences of one folder."""
 
-    def __init__(self, stored: Iterable[str] = ()) -> None:
-        """`stored`: sequences whose files are there already."""
-        self._owners = {folded(sequence + stem): sequence for sequence in stored for stem in _STEMS}
+    def __init__(self, stored: Iterable[str] = (), fold: Callable[[str], str] = folded) -> None:
+        """`stored`: sequences whose files are there already; names are the same that `fold` makes the same."""
+        self._fold = fold
+        self._owners = {fold(sequence + stem): sequence for sequence in stored for stem in _STEMS}
+
+    @classmethod
+    def of_folder(cls, folder: Path, names: Iterable[str]) -> TakenNames:
+        """Names of the results in a folder, as its own disk sees them: OTB has a Basketball, VOT2018 a basketball."""
+        ignores_case = (folder / "RUN.JSON").exists()
+        return cls(stored_sequences(names), folded if ignores_case else str)
 
     def add(self, sequence: str) -> None:
         """Take the names of a sequence. Raises InputError as `check`."""
         self.check(sequence)
-        self._owners |= {folded(sequence + stem): sequence for stem in _STEMS}
+        self._owners |= {self._fold(sequence + stem): sequence for stem in _STEMS}
 
     def check(self, sequence: str) -> None:
         """Raise InputError where a file of the sequence is one of another's, and for what cannot name a file."""
         if not sequence or sequence.startswith(".") or set(sequence) & set("/\\\0"):
             raise InputError(f"'{sequence}' cannot name a file of results; rename the sequence")
         for stem in _STEMS:
-            owner = self._owners.get(folded(sequence + stem), sequence)
+            owner = self._owners.get(self._fold(sequence + stem), sequence)
             if owner != sequence:
                 raise InputError(
                     f"sequences '{owner}' and '{sequence}' would share result files, on a disk that ignores case at "

@@ -33,7 +33,7 @@ from ltr.dataset.annotations import read_boxes, read_table
 from pytracking.evaluation.data import Sequence
 from pytracking.evaluation.environment import config_file
 from pytracking.evaluation.result_identity import Describe, Found, describe_data, differences, find_result
-from pytracking.evaluation.result_names import TakenNames, file_names, info_name, set_aside, stored_sequences
+from pytracking.evaluation.result_names import TakenNames, file_names, info_name, set_aside
 from pytracking.evaluation.tracker import Output, Tracker, network_files
 from pytracking.utils.errors import InputError
 from pytracking.utils.files import read_record, temporary_beside, write_atomic
@@ -261,7 +261,7 @@ class ResultStore:
                 (self.folder / name).unlink(missing_ok=True)
 
     def _check_names(self, seq: Sequence) -> None:
-        TakenNames(stored_sequences(os.listdir(self.folder))).check(seq.name)
+        TakenNames.of_folder(self.folder, os.listdir(self.folder)).check(seq.name)
 
     def _claim_file(self, sequence: str) -> Path:
         return self.folder / f".{sequence}.claim"
