@@ -128,3 +128,22 @@ def test_the_real_trackers(name):
         tracker = setup.start("a", setup.get_parameters())
         tracker.initialize(IMAGE, {"init_bbox": box})
         assert np.isfinite(tracker.track(IMAGE)["target_bbox"]).all()
+
+
+@pytest.mark.parametrize("name", [("dimp", "dimp_lite_untrained"), ("rtmdnet", "rtmdnet_lite")])
+def test_images_that_grow(name):
+    """A target that leaves the area of the first image is followed: the border is that of the present image."""
+    cells = np.random.default_rng(0).integers(0, 256, (6, 6, 3), dtype=np.uint8)
+    texture = cells.repeat(4, axis=0).repeat(4, axis=1)
+
+    def frame(x, width):
+        image = np.full((120, width, 3), 60, np.uint8)
+        image[40:64, x : x + 24] = texture
+        return image
+
+    setup = Tracker(*name, device="cpu")
+    tracker = setup.start("a", setup.get_parameters())
+    tracker.initialize(frame(100, 160), {"init_bbox": [100, 40, 24, 24]})
+    for x in range(104, 200, 4):
+        box = tracker.track(frame(x, 160 if x < 130 else 320))["target_bbox"]
+    assert abs(box[0] - 196) < 12  # half a target; the old border is at 136
