@@ -188,7 +188,8 @@ class Tracker:
         """Track in a video or a camera, as pytracking's method of this name. Raises as `run_video`."""
         from pytracking.video.run import run_video
 
-        boxes = np.asarray(optional_box if optional_box is not None else np.empty((0, 4)), dtype=float)
+        is_given = optional_box is not None and len(optional_box) > 0  # else a box is drawn in the window
+        boxes = np.asarray(optional_box if is_given else np.empty((0, 4)), dtype=float)
         if boxes.shape[-1:] != (4,) or boxes.ndim > 2:
             raise InputError(f"expected optional_box as x, y, w, h or a list of such boxes, found {optional_box!r}")
         source = 0 if videofilepath is None else videofilepath
