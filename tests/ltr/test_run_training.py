@@ -8,13 +8,14 @@ from ltr.admin.claims import claim
 from ltr.admin.packages import package_folders
 from ltr.run_training import main, run_training
 from tests.ltr.trainers import runs
+from tests.waiting import PATIENCE
 
 TOY = ("tests.ltr.trainers", "toy")
 
 
 def test_list_without_torch():
     code = "import sys; from ltr.run_training import main; main(['--list']); assert 'torch' not in sys.modules"
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=100)
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=PATIENCE)
     lines = done.stdout.splitlines()
     assert any(line.startswith("dimp.dimp50 ") for line in lines)
     assert all(line.partition(" ")[2].strip() for line in lines), "each has a line that says what it is"

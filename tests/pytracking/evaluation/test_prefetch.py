@@ -1,5 +1,6 @@
 import threading
 import time
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -8,6 +9,7 @@ import pytest
 from pytracking.evaluation.prefetch import ReadAhead
 from pytracking.utils.errors import InputError
 from pytracking.utils.types import Image
+from tests.waiting import wait_until
 
 
 def picture(path: str | Path) -> Image:
@@ -34,22 +36,23 @@ def test_a_bad_image_raises_at_its_own_frame() -> None:
             next(images)
 
 
+def _has(items: list[str], count: int) -> bool:
+    return len(items) >= count
+
+
 def test_one_image_ahead_and_no_more() -> None:
     read: list[str] = []
-    begun = threading.Event()
 
     def slow(path: str | Path) -> Image:
         read.append(str(path))
-        begun.set()
         return picture(path)
 
     with ReadAhead(["0", "1", "2", "3"], slow) as images:
-        begun.wait(5)
-        time.sleep(0.05)
-        assert read == ["0"]
-        next(images)
-        time.sleep(0.05)
-        assert read == ["0", "1"]
+        for ahead in (["0"], ["0", "1"]):
+            wait_until(partial(_has, read, len(ahead)))
+            time.sleep(0.05)  # for more, which should not come
+            assert read == ahead
+            next(images)
 
 
 def track_until_interrupted() -> None:

@@ -20,6 +20,7 @@ from pytracking.evaluation.results import load_result, result_file
 from pytracking.evaluation.running import run_dataset, run_parts, run_sequence
 from pytracking.utils.errors import InputError
 from tests.pytracking.dummy import DummyTracker, make_sequence, write_black_frame, write_white_frame
+from tests.waiting import PATIENCE, wait_until
 
 ROOT = Path(__file__).resolve().parents[3]
 
@@ -283,12 +284,10 @@ def test_interrupt_keeps_what_is_finished(tmp_path, threads, number):
         start_new_session=True, env=os.environ | {"OMP_NUM_THREADS": "1"},
     )  # fmt: skip
     folder = tmp_path / "results" / "wander" / "slow"
-    deadline = time.monotonic() + 60
-    while not result_file(folder, "s0").exists() and time.monotonic() < deadline and process.poll() is None:
-        time.sleep(0.05)
+    wait_until(lambda: result_file(folder, "s0").exists() or process.poll() is not None)
     time.sleep(0.2)  # into the middle of a long sequence
     os.killpg(process.pid, number)  # as a terminal or a batch system does: every process of the group gets it
-    out, err = process.communicate(timeout=30)
+    out, err = process.communicate(timeout=PATIENCE)
     assert process.returncode == 128 + number, out + err
     assert "interrupted: 1 done, 0 skipped, 0 failed, 3 not run" in err
     assert "the same command runs the rest" in err

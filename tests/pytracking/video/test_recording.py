@@ -23,6 +23,7 @@ from pytracking.video import run as video_run
 from pytracking.video.run import run_video
 from tests.pytracking.dummy import DummyTracker, write_frames
 from tests.pytracking.video.test_run import Endless
+from tests.waiting import PATIENCE
 
 ROOT = Path(__file__).resolve().parents[3]
 BOX = [4.0, 5.0, 10.0, 8.0]
@@ -219,7 +220,7 @@ def signalled(tmp_path: Path, number: signal.Signals, what: str = "rows video") 
     for _ in range(FRAMES):
         assert process.stdout.readline()
     os.killpg(process.pid, number)
-    out, err = process.communicate(timeout=60)
+    out, err = process.communicate(timeout=PATIENCE)
     last = [int(line) for line in out.split()][-1] if out.split() else FRAMES
     return process.returncode, last, err
 

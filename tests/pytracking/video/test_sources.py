@@ -2,7 +2,6 @@
 
 import itertools
 import threading
-import time
 from pathlib import Path
 
 import cv2
@@ -17,6 +16,7 @@ from pytracking.video import sources
 from pytracking.video.sources import Frame, FrameSource, LatestFrames, open_source
 from tests.pytracking.video.mp4 import rotate, write_mp4
 from tests.shared_data import shared_path
+from tests.waiting import wait_until
 
 CODEC = 14  # what the encoder may change of a flat color
 
@@ -144,10 +144,12 @@ class Paced:
         self.numbers = itertools.count() if count is None else iter(range(count))
         self.error = error
         self.permits = threading.Semaphore(0)
+        self.num_asked = 0
         self.num_given = 0
         self.is_closed = False
 
     def read(self) -> Frame | None:
+        self.num_asked += 1
         self.permits.acquire()
         number = next(self.numbers, None)
         if number is None:
@@ -164,9 +166,7 @@ class Paced:
         """Let frames come, and wait until they have."""
         wanted = self.num_given + count
         self.permits.release(count)
-        while self.num_given < wanted:
-            time.sleep(0.001)
-        time.sleep(0.05)  # until the last one has been put down
+        wait_until(lambda: self.num_asked > wanted)  # the last one has been put down, and another one is asked for
 
 
 def read(source: LatestFrames) -> tuple[int, int]:

@@ -4,7 +4,7 @@ import itertools
 import signal
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +16,7 @@ from pytracking.evaluation import Sequence, Tracker
 from pytracking.visualization import visdom_viewer
 from tests.pytracking.dummy import DummyTracker, make_sequence
 from tests.pytracking.visualization.visdom_server import PATIENCE, VisdomServer
+from tests.waiting import wait_until
 
 BASIC = {"Tracking", "Status", "Help", "block_list"}
 AT_LEVEL = {
@@ -48,14 +49,6 @@ def small_tracker() -> Tracker:
     """The lite tracker with few samples, which updates in frame 3."""
     overrides = {"augmentation": {"fliplr": True}, "train_skipping": 2, "sample_memory_size": 10}
     return Tracker("dimp", "rls_dimp_lite", overrides=overrides, device="cpu")
-
-
-def wait_until(condition: Callable[[], Any]) -> Any:
-    deadline = time.monotonic() + PATIENCE
-    while not (found := condition()):
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
-    return found
 
 
 def test_each_level_shows_its_panels(

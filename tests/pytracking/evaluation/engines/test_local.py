@@ -3,7 +3,6 @@ import os
 import re
 import subprocess
 import sys
-import time
 from functools import partial
 from pathlib import Path
 
@@ -19,6 +18,7 @@ from pytracking.evaluation.running import run_parts
 from pytracking.utils.errors import InputError
 from tests.pytracking.dummy import DummyTracker, driver, make_sequence, write_black_frame, write_white_frame
 from tests.pytracking.dummy.results import stored
+from tests.waiting import PATIENCE, wait_until
 
 ROOT = Path(__file__).resolve().parents[4]
 
@@ -154,10 +154,7 @@ def test_killed_driver_leaves_no_worker_and_loses_nothing(tmp_path):
     assert len(kept) == 10
     process.kill()
     process.wait()
-    deadline = time.monotonic() + 20
-    while _is_alive(worker) and time.monotonic() < deadline:
-        time.sleep(0.05)
-    assert not _is_alive(worker)  # it noticed at its next frame
+    wait_until(lambda: not _is_alive(worker))  # it notices at its next frame
     summary, _ = run(driver.parts(tmp_path), SerialEngine())
     assert summary.exit_status == 0
     assert len(summary.with_status("skipped")) >= 2
@@ -167,13 +164,12 @@ def test_killed_driver_leaves_no_worker_and_loses_nothing(tmp_path):
 
 def _holder(folder: Path) -> int:
     """Process that is tracking."""
-    deadline = time.monotonic() + 20
-    while time.monotonic() < deadline:
-        for path in folder.glob(".s*.claim"):
-            if match := re.match(r"process (\d+)", path.read_text()):
-                return int(match[1])
-        time.sleep(0.02)
-    raise AssertionError("nobody is tracking")
+
+    def named() -> int:
+        found = (re.match(r"process (\d+)", path.read_text()) for path in folder.glob(".s*.claim"))
+        return next((int(match[1]) for match in found if match), 0)
+
+    return wait_until(named)
 
 
 def _is_alive(pid: int) -> bool:
@@ -189,7 +185,7 @@ def test_two_runs_at_once_share_the_work(tmp_path):
     other = start_driver(tmp_path, workers=0)
     read_until(other, r"s0: 25 frames")
     summary, text = run(parts, SerialEngine())
-    output = other.communicate(timeout=60)[0]
+    output = other.communicate(timeout=PATIENCE)[0]
     assert other.returncode == summary.exit_status == 0, output
     theirs = 1 + len(re.findall(r"s\d: 25 frames", output))
     assert len(summary.with_status("done")) + theirs == driver.SEQUENCES  # nothing is done twice
