@@ -57,6 +57,7 @@ def assert_close_to_max(actual: Tensor, expected: Tensor, tolerance: float) -> N
 )
 def test_golden_mdnet_updates(dtype: torch.dtype, estimator: str, tolerance: float, movement: float) -> None:
     case = golden("c10_rtmdnet.npz")
+    tolerance, movement = tolerance + case.draw_error, movement + case.draw_error  # weights and inputs are draws
     net = FullyConnectedPart()
     net.load_state_dict(fill_by_recipe(net.state_dict(), case, "mdnet."))
     net = net.to(dtype)

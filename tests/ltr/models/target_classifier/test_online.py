@@ -130,10 +130,12 @@ class ThreeCalls:
         return filter, losses
 
 
-def movement_error(filter: Tensor, expected: Tensor, start: Tensor) -> float:
+def assert_moved(filter: Tensor, expected: Tensor, start: Tensor, tolerance: float, case: Golden) -> None:
+    """Tolerance relative to the movement; `start` is 0.3 times normal draws, whose error is there to its full size."""
     step = max(1, filter.shape[1] // expected.shape[1])
     moved, wanted = (f.double() - start[:, ::step].double() for f in (filter[:, ::step], expected))
-    return float((moved - wanted).norm() / wanted.norm())
+    error = (moved - wanted).norm()
+    assert error < tolerance * wanted.norm() + 0.3 * case.draw_error * wanted.numel() ** 0.5
 
 
 @pytest.mark.parametrize("channels", [512, 64])
@@ -147,16 +149,16 @@ def test_golden_rls(channels: int, key: str, step_length: float, dtype: torch.dt
     for i in range(3):
         filter, losses = calls.call(online, filter, i)
         prefix = f"c{channels}_{key}_f64"
-        assert movement_error(filter, case[f"{prefix}_filter{i}"], calls.start) < tolerance
-        torch.testing.assert_close(
-            torch.stack(losses).double(), case[f"{prefix}_losses{i}"].double(), rtol=tolerance, atol=0
-        )
+        assert_moved(filter, case[f"{prefix}_filter{i}"], calls.start, tolerance, case)
+        expected, allowed = case[f"{prefix}_losses{i}"].double(), tolerance + case.draw_error
+        torch.testing.assert_close(torch.stack(losses).double(), expected, rtol=allowed, atol=0)
         if f"{prefix}_Pprobe{i}" in case:
             expected = case[f"{prefix}_Pprobe{i}"]
             assert online.P is not None
             found = online.P.apply(calls.probe)[:: len(calls.probe) // len(expected)]
             # P is of order 1 / delta = 10, the probe of order 1: 1e-5 absolute in P
-            torch.testing.assert_close(found.double(), expected, rtol=0, atol=1e-5 * 10 if tolerance > 1e-5 else 1e-8)
+            allowed = (1e-5 * 10 if tolerance > 1e-5 else 1e-8) + 10 * case.draw_error
+            torch.testing.assert_close(found.double(), expected, rtol=0, atol=allowed)
 
 
 @pytest.mark.parametrize("estimator", ["low_rank", "dense"])
@@ -186,8 +188,8 @@ def test_golden_bgd_and_moving_average(channels: int, key: str, step_length: flo
         filter, _ = calls.call(bgd, filter, i)
         mixed, _ = calls.call(averaged, mixed, i)
         # stored in float32: relative to a movement of a few percent of the filter
-        assert movement_error(filter, case[f"{prefix}_bgd_filter{i}"], calls.start) < 1e-5
-        assert movement_error(mixed, case[f"{prefix}_ema_filter{i}"], calls.start) < 1e-5
+        assert_moved(filter, case[f"{prefix}_bgd_filter{i}"], calls.start, 1e-5, case)
+        assert_moved(mixed, case[f"{prefix}_ema_filter{i}"], calls.start, 1e-5, case)
     assert rls.ema_coefficient == 1
 
 
@@ -204,9 +206,10 @@ def test_golden_reset_at_every_hundredth_call() -> None:
     for t in range(1, 103):
         filter, _, _ = online(filter, feat=feat, bb=boxes[:6].to(dtype), sample_weight=case["c16_sw"].to(dtype))
         if f"c16_filter{t}" in case:
-            assert movement_error(filter, case[f"c16_filter{t}"], start) < 1e-6
+            assert_moved(filter, case[f"c16_filter{t}"], start, 1e-6, case)
             assert online.P is not None
-            torch.testing.assert_close(online.P.apply(probe), case[f"c16_Pprobe{t}"], rtol=1e-6, atol=1e-8)
+            allowed = 1e-8 + 10 * case.draw_error  # P is at most 1 / delta = 10
+            torch.testing.assert_close(online.P.apply(probe), case[f"c16_Pprobe{t}"], rtol=1e-6, atol=allowed)
 
 
 @pytest.mark.parametrize("estimator", ["low_rank", "dense"])
