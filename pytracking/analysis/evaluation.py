@@ -152,12 +152,12 @@ class Evaluation:
         for name in names:
             if name not in index:
                 raise unknown_name("sequence", name, self.sequences)
-        chosen = np.array([index[name] for name in names], dtype=int)
+        chosen, kept = np.array([index[name] for name in names], dtype=int), set(names)
         return replace(
             self,
             sequences=names,
             trackers=tuple(tracker.at(chosen) for tracker in self.trackers),
-            row_counts=tuple(count for count in self.row_counts if count.sequence in set(names)),
+            row_counts=tuple(count for count in self.row_counts if count.sequence in kept),
         )
 
     def missing(self) -> list[tuple[str, int | None, str]]:

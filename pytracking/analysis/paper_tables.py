@@ -20,6 +20,7 @@ import numpy as np
 from pytracking.analysis.comparison import hard_sequences
 from pytracking.analysis.evaluation import SHOWN_COUNTS, TrackerScores, evaluate
 from pytracking.analysis.oxuva import count_results, oxuva_scores
+from pytracking.analysis.report.speed import speed_notices
 from pytracking.analysis.result_files import find_results
 from pytracking.analysis.rows import RowCountWarning
 from pytracking.evaluation.data import Sequence, SequenceList
@@ -175,6 +176,8 @@ def _our_group(
             return replace(result, runs={}, notes=(f"which sequences are hard follows from {hard}, without results",))
         evaluation = evaluation.subset(hard_sequences(evaluation, [hard]))
         notes = (f"{len(evaluation.sequences)} of {len(names)} sequences are hard", *notes)
+    if "fps" in metrics:
+        notes += tuple(speed_notices(chosen, evaluation.sequences))
     scores = {tracker.name: _scores(tracker, metrics) for tracker in evaluation.trackers if evaluation.sequences}
     return replace(result, scores=scores, sequences=len(evaluation.sequences), notes=notes)
 

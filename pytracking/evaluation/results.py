@@ -28,7 +28,7 @@ from typing import Any
 import numpy as np
 
 from ltr.admin.claims import claim, is_held
-from ltr.admin.provenance import check_device, describe_environment
+from ltr.admin.provenance import LOAD, check_device, describe_environment
 from ltr.dataset.annotations import read_boxes, read_table
 from pytracking.evaluation.data import Sequence
 from pytracking.evaluation.environment import config_file
@@ -143,8 +143,9 @@ class ResultStore:
         self.folder.mkdir(exist_ok=True)
         self._remove_temporaries(path)
         if not path.exists():
-            environment = describe_environment(self.device)
-            del environment["torch_threads"]  # of this process, which may run nothing itself
+            described = describe_environment(self.device)
+            # This process may run nothing itself: the load is that of each result.
+            environment = {name: value for name, value in described.items() if name not in LOAD}
             write_atomic(path, json.dumps(self.record | {"environment": environment}, indent=1) + "\n")
         return set_aside
 

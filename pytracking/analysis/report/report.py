@@ -27,6 +27,7 @@ from pytracking.analysis.report.scores import (
     sequence_table,
     summary_table,
 )  # fmt: skip
+from pytracking.analysis.report.speed import speed_notices
 from pytracking.analysis.report.strips import STRIPS, Strip, film_strips
 from pytracking.analysis.report.tables import Table
 from pytracking.analysis.result_files import ResultSource
@@ -179,7 +180,11 @@ def make_report(
         strips=shown,
         strip_problems=problems,
         provenance=provenance({tracker.name: sources[tracker.name] for tracker in checked.trackers}),
-        notices=[*_notices(evaluation, checked, whole or len(evaluation.sequences)), *_partial(checked, dataset)],
+        notices=[
+            *_notices(evaluation, checked, whole or len(evaluation.sequences)),
+            *_partial(checked, dataset),
+            *speed_notices({tracker.name: sources[tracker.name] for tracker in checked.trackers}, checked.sequences),
+        ],
         title=title or f"Tracking results on {evaluation.dataset}",
     )
 
@@ -203,7 +208,8 @@ def _notices(evaluation: Evaluation, checked: Evaluation, whole: int) -> list[st
 
 def _partial(evaluation: Evaluation, dataset: SequenceOf[Sequence]) -> list[str]:
     """Sequences of which only a part of the benchmark's frames is here."""
-    used = [sequence for sequence in dataset if sequence.name in set(evaluation.sequences)]
+    names = set(evaluation.sequences)
+    used = [sequence for sequence in dataset if sequence.name in names]
     return [f"{sequence.name}: {sequence.partial_text}" for sequence in used if _is_partial(sequence)]
 
 

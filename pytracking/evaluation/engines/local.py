@@ -20,7 +20,7 @@ from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
 
 from ltr.admin.interruption import held_for_workers, leave_to_parent
-from ltr.admin.provenance import gpu_number
+from ltr.admin.provenance import gpu_number, note_workers
 from pytracking.evaluation.engines.dispatcher import Attempt, Dispatcher, GpuWatch
 from pytracking.evaluation.jobs import Outcome, Stopped, failure, named, pack, run_packed
 from pytracking.utils.errors import InputError
@@ -145,7 +145,8 @@ class LocalEngine:
         assert self.torch_threads is not None
         context = multiprocessing.get_context("spawn")  # a forked process cannot use CUDA
         here, there = context.Pipe()
-        process = context.Process(target=_work, args=(there, self._gpu(slot), self.torch_threads), daemon=True)
+        arguments = (there, self._gpu(slot), self.torch_threads, self.workers)
+        process = context.Process(target=_work, args=arguments, daemon=True)
         with held_for_workers(), _environment(dict.fromkeys(THREAD_VARIABLES, str(self.torch_threads))):
             process.start()
         there.close()
@@ -243,10 +244,11 @@ def limit_threads(count: int) -> None:
     cv2.setNumThreads(count)
 
 
-def _work(connection: Connection, gpu: int | None, torch_threads: int) -> None:
-    """A worker process."""
+def _work(connection: Connection, gpu: int | None, torch_threads: int, workers: int) -> None:
+    """One of `workers` worker processes."""
     leave_to_parent()
     limit_threads(torch_threads)
+    note_workers(workers)
     if gpu is not None:
         import torch
 

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ltr.admin.interruption import kept_handlers
-from ltr.admin.provenance import gpu_number
+from ltr.admin.provenance import gpu_number, note_workers
 from pytracking.evaluation.engines.dispatcher import Attempt, Dispatcher, GpuWatch
 from pytracking.evaluation.environment import PROJECT
 from pytracking.evaluation.jobs import Finished, Outcome, failure, held, named, pack, saved
@@ -133,7 +133,7 @@ class RayEngine:
             "max_restarts": 0,
             "runtime_env": {"env_vars": _environment(threads)},
         }
-        actor = ray.remote(_RemoteWorker).options(**options).remote(threads)
+        actor = ray.remote(_RemoteWorker).options(**options).remote(threads, self._room(ray))
         return _Worker(actor, actor.start.remote())
 
     def _hand_out(self, dispatcher: Dispatcher, workers: list[_Worker]) -> None:
@@ -206,10 +206,11 @@ def _environment(threads: int) -> dict[str, str]:
 class _RemoteWorker:
     """Lives in a process of the cluster, and keeps the networks that it loaded."""
 
-    def __init__(self, torch_threads: int) -> None:
+    def __init__(self, torch_threads: int, workers: int) -> None:
         from pytracking.evaluation.engines.local import limit_threads
 
         limit_threads(torch_threads)
+        note_workers(workers)
 
     def start(self) -> None:
         """Returns when the process is up."""

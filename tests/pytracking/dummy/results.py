@@ -4,11 +4,13 @@ import json
 from pathlib import Path
 from typing import Any
 
+from ltr.admin.provenance import LOAD
+
 
 def stored(folder: Path) -> dict[str, Any]:
     """Contents of the files of a result folder by name, byte for byte but for what measures the process.
 
-    Left out: `_time.txt`, and of the records fps, date, peak memory and torch threads. Hidden files are not left out:
+    Left out: `_time.txt`, and of the records fps, date, peak memory, and the load. Hidden files are not left out:
     a run leaves none.
     """
     files = sorted(path for path in folder.iterdir() if not path.name.endswith("_time.txt"))
@@ -21,5 +23,6 @@ def _timeless(path: Path) -> Any:
     record = json.loads(path.read_text())
     for key in ("fps", "date", "peak_memory"):
         del record[key]
-    del record["environment"]["torch_threads"]
+    for key in LOAD:
+        del record["environment"][key]
     return record

@@ -44,6 +44,8 @@ def test_files(store, sequence):
     assert (info["seed"], info["frames"], info["fps"], info["dataset"]) == (77, 3, 3.0, "dummy")
     assert info["image_size"] == [48, 36]
     assert info["environment"]["torch_threads"] >= 1
+    assert info["environment"]["workers"] == 1
+    assert info["environment"]["load_average"] >= 0
 
 
 def test_run_record(store):
@@ -54,7 +56,7 @@ def test_run_record(store):
     environment = run["environment"]
     assert environment["versions"]["torch"]
     assert environment["processor"]
-    assert "torch_threads" not in environment  # of the workers, and not the same in all
+    assert not {"torch_threads", "workers", "load_average"} & environment.keys()  # not the same in all workers
 
 
 def test_hash_follows_what_changes_results(tmp_path, monkeypatch):

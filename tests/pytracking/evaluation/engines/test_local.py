@@ -1,4 +1,5 @@
 import io
+import json
 import os
 import re
 import subprocess
@@ -91,6 +92,16 @@ def test_killed_workers_crashes_and_lost_memory(tmp_path):
     for label in ("once", "memory"):
         folders = [tmp_path / results / "wander" / f"default+{label}" for results in ("results", "undisturbed")]
         assert stored(folders[0]) == stored(folders[1])
+
+
+def test_results_say_how_many_workers_there_were(tmp_path):
+    sequences = [make_sequence(tmp_path / "data", name) for name in ("a", "b")]
+    for engine, workers in ((LocalEngine(2, torch_threads=1), 2), (SerialEngine(), 1)):
+        tracker = DummyTracker("wander", "default", results_path=tmp_path / f"{workers}")
+        run([Part([tracker], sequences)], engine)
+        for name in ("a", "b"):
+            info = json.loads((tracker.results_dir / f"{name}_info.json").read_text())
+            assert info["environment"]["workers"] == workers
 
 
 ILLEGAL = "CUDA error: an illegal memory access was encountered"
