@@ -9,7 +9,7 @@ import torch
 
 from ltr.models.tracking.dimpnet import dimpnet18
 from pytracking.features.net_wrappers import NetWithBackbone
-from pytracking.parameter.dimp._base import bgd, dimp_lite, rls
+from pytracking.parameter.dimp._base import bgd, dimp_lite, dimp_lite_untrained, rls
 from pytracking.tracker.dimp.dimp import DiMP
 from pytracking.tracker.dimp.params import DiMPParams
 from pytracking.utils import TrackerParams
@@ -176,6 +176,27 @@ def test_iou_net_refines_boxes(changes: dict[str, Any]) -> None:
     assert np.isfinite([output["target_bbox"] for output in outputs[1:]]).all()
     repeated = run(params, 4)
     assert [o["target_bbox"] for o in repeated[1:]] == [o["target_bbox"] for o in outputs[1:]]
+
+
+def test_learning_from_the_unrefined_position_does_not_hold_the_target_back() -> None:
+    boxes, learnt = [], []
+    for learns_there in (True, False):
+        tracker = DiMP(iou_net_params().replace(use_iounet_pos_for_learning=learns_there))
+        tracker.initialize(frame(*path(0)), {"init_bbox": [*path(0), 40, 40]})
+        boxes.append(tracker.track(frame(*path(1)))["target_bbox"])
+        learnt.append(tracker.classifier.memory.boxes[-1].tolist())
+    assert boxes[0] == boxes[1]
+    assert learnt[0] != learnt[1]
+    assert learnt[0][2:] == pytest.approx(learnt[1][2:])  # the refined size serves both
+
+
+def test_without_a_box_estimator_the_scale_is_that_of_the_crop() -> None:
+    tracker = DiMP(dimp_lite_untrained().replace(scale_factors=[1.0], **SMALL))
+    tracker.initialize(frame(120, 90), {"init_bbox": [120, 90, 40, 37]})
+    before = tracker.target.scale
+    tracker.track(frame(120, 90))
+    assert tracker.searched is not None
+    assert tracker.target.scale == tracker.searched.scale[0] != before  # the crop has whole pixels
 
 
 def test_parameters_of_a_pytracking_file_run() -> None:
