@@ -35,7 +35,7 @@ class AnyTypeTracker(Tracker):
 
     def create_tracker(self, *args: Any, **kwargs: Any) -> Any:
         tracker = super().create_tracker(*args, **kwargs)
-        with patch("ltr.models.layers.precision.computes_in", lambda dtype, device: True):
+        with patch("ltr.inference.precision.computes_in", lambda dtype, device: True):
             tracker.initialize_features()  # which loads the network, once in a process
         return tracker
 

@@ -1,4 +1,4 @@
-"""Speed of a DiMP tracker, stage by stage, against the same tracker in plain eager PyTorch.
+"""Speed of a DiMP tracker, stage by stage, against the same tracker with its network in plain eager PyTorch.
 
     python benchmarks/speed dimp_lite
     python benchmarks/speed rls_dimp50 --architecture dimpnet50          random weights: the time is the same
@@ -7,8 +7,7 @@
 The two forms have the same weights and take turns on blocks of 20 frames (one scheduled update of the filter each), in
 random order, so that the machine's changes of speed meet both; the first block, with the first frame, warms up. Every
 other block is timed as a whole, which gives fps and the ratio of the pairs; the others are timed stage by stage, on a
-GPU with a synchronization at every border and without CUDA graphs. Quoted are medians over frames or pairs, and means
-for the stages.
+GPU with a synchronization at every border. Quoted are medians over frames or pairs, and means for the stages.
 
 Images are in memory, or are read from their files, one ahead in a thread but for the plain form. Operations are those
 of products and convolutions, bytes what every operator of the plain form reads and writes; beside the time they stand
@@ -19,6 +18,7 @@ form saves: by the method of its convolutions, or by keeping numbers in the cach
 from __future__ import annotations
 
 import argparse
+import copy
 import json
 from contextlib import ExitStack, nullcontext
 from dataclasses import dataclass, field
@@ -29,7 +29,6 @@ from typing import Any
 import numpy as np
 import torch
 from machine import WorkCounter, ceilings, synchronize
-from plain import both_forms, plain_code
 from rich.console import Console
 from rich.table import Table
 from stages import OTHER, STAGES, StageClock, watched
@@ -73,11 +72,12 @@ def make_forms(args: argparse.Namespace, device: torch.device) -> list[Form]:
     params: Any = tracker.get_parameters()
     if args.architecture:
         params = params.replace(net=NetWithBackbone(architecture=args.architecture), **RANDOM_WEIGHTS)
-    nets = dict(zip(("fast", "plain"), both_forms(params.net, str(device), args.network_dtype), strict=True))
     forms = []
     for name in args.forms:
-        resize = "torch" if name == "plain" else params.patch_resize
-        made = tracker.create_tracker(params.replace(net=nets[name], patch_resize=resize))
+        dtype = "float32" if name == "plain" else args.network_dtype
+        made = tracker.create_tracker(params.replace(net=copy.copy(params.net), network_form=name, network_dtype=dtype))
+        torch.manual_seed(0)  # of random weights
+        made.initialize_features()
         made.seed(0)
         forms.append(Form(name, made, StageClock(device)))
     return forms
@@ -89,7 +89,6 @@ def run_block(
     """Track through the frames of a block; `info` starts the first one."""
     device, clock = form.clock.device, form.clock
     with ExitStack() as stack:
-        stack.enter_context(plain_code() if form.is_plain else nullcontext())
         if staged:
             stack.enter_context(watched(clock))
         ahead = None if stored or form.is_plain else stack.enter_context(ReadAhead(paths))
@@ -158,7 +157,7 @@ def count_work(form: Form | None, paths: list[Path]) -> dict[str, dict[str, floa
     if form is None:
         return {}
     counter = WorkCounter(lambda: form.clock.current)
-    with plain_code(), watched(form.clock), counter:
+    with watched(form.clock), counter:
         for path in paths:
             form.clock.begin_frame()
             form.tracker.track(read_image(path))

@@ -26,6 +26,7 @@ from ltr.data.labels import gaussian_labels
 from ltr.data.processing import SearchArea, brighter, to_gray
 from ltr.data.types import Array, Image
 from ltr.dataset.base import FileTrackDataset, TrackDataset
+from ltr.inference import prepare
 
 FORMAT = 1  # raised when features or their files change
 _BATCH = 16  # crops the backbone sees at once
@@ -83,7 +84,7 @@ def cached_features(
 ) -> FeatureCache:
     """The cache of a data set below `folder`, which is made where it is not there yet.
 
-    Another data set, network or option has a folder of its own. The network is used as `network.for_inference()`.
+    Another data set, network or option has a folder of its own. The network is used as `prepare` makes it.
     """
     record = {
         "format": FORMAT,
@@ -189,7 +190,7 @@ class _FeatureWriter:
     def __init__(self, folder: Path, network: Any, layers: Sequence[str]) -> None:
         self.folder, self.layers = folder, list(layers)
         self.mean, self.std = (torch.tensor(v).view(3, 1, 1) for v in (network.image_mean, network.image_std))
-        self.network: nn.Module = network.eval().for_inference()
+        self.network: nn.Module = prepare(network.eval())
         self.waiting: list[Image] = []
         self.shapes: dict[str, tuple[int, ...]] = {}
         self.count = 0

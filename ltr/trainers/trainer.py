@@ -15,7 +15,7 @@ from torch.utils.data import Dataset
 
 from ltr.admin.errors import InputError
 from ltr.admin.interruption import Ending, noting
-from ltr.models.layers.precision import computes_in
+from ltr.inference.precision import computes_in
 from ltr.trainers.averages import Averages, StepSummary, summarize
 from ltr.trainers.batches import BatchLoader
 from ltr.trainers.folder import TrainingFolder

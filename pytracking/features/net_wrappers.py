@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Hashable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +11,8 @@ from ltr.admin.network_files import find_network
 if TYPE_CHECKING:
     import torch
     from torch import Tensor, nn
+
+    from ltr.inference import Form
 
 
 class NetWithBackbone:
@@ -46,8 +47,7 @@ class NetWithBackbone:
         self.net_kwargs = net_kwargs
         self.mean, self.std = mean, std
         self.net: Any = None
-        self._loaded: tuple[str, str] | None = None  # device and dtype
-        self.identity: Hashable = None  # wrappers of equal identity do the same, once they are initialized
+        self._loaded: tuple[str, str, str] | None = None  # device, dtype, form
         if initialize:
             self.initialize("cuda" if use_gpu else "cpu")
 
@@ -64,19 +64,14 @@ class NetWithBackbone:
 
         return file_sha256(find_network(self.net_path))
 
-    def initialize(self, device: torch.device | str, dtype: str = "float32") -> None:
-        """Load the network onto a device, in evaluation mode and without gradients to its parameters.
-
-        `dtype` is that of the layers in front of the target filter and of the boxes' regression: "float32", "bfloat16",
-        or on a GPU "float16". Raises InputError where the device does not compute in it.
-        """
-        wanted = (str(_as_device(device)), dtype)
+    def initialize(self, device: torch.device | str, dtype: str = "float32", form: Form = "fast") -> None:
+        """Load the network onto a device, prepared by `ltr.inference.prepare`; raises what that raises."""
+        wanted = (str(_as_device(device)), dtype, form)
         if self.net is None or self._loaded not in (None, wanted):  # None: a network that the caller put in place
             kwargs = tuple(sorted(self.net_kwargs.items()))
             path = None if self.net_path is None else str(find_network(self.net_path))
             self.net = _load(path, self.architecture or self.constructor, kwargs, *wanted)
             self._loaded = wanted
-        self.identity = id(self.net), repr(self.describe())
 
     def extract_backbone(self, images: Tensor, layers: tuple[str, ...] | None = None) -> dict[str, Tensor]:
         """Backbone features of images (N, 3, H, W) RGB 0..255, by layer name; None: the layers that the heads need."""
@@ -102,23 +97,16 @@ class NetWithBackbone:
 
 @functools.lru_cache(maxsize=4)
 def _load(
-    path: str | None, architecture: str | None, kwargs: tuple[tuple[str, Any], ...], device: str, dtype: str
+    path: str | None, architecture: str | None, kwargs: tuple[tuple[str, Any], ...], device: str, dtype: str, form: Form
 ) -> nn.Module:
     from ltr.admin.loading import build_network, load_network
-    from ltr.models.layers.fused_convolution import fuse_convolutions
-    from ltr.models.layers.precision import compute_in
+    from ltr.inference import prepare
 
     if path is None:
         net = build_network(str(architecture), **dict(kwargs))
     else:
         net, _ = load_network(path, default_constructor=architecture, **dict(kwargs))
-    inference: nn.Module = net.eval().for_inference()  # type: ignore[operator]  # every network here has it
-    if dtype != "float32":
-        for part in inference.low_precision_parts():  # type: ignore[operator]
-            compute_in(part, dtype, device)
-    if device == "cpu":
-        return fuse_convolutions(inference)
-    return inference.to(device)
+    return prepare(net.eval(), device, dtype, form)
 
 
 def _as_device(device: torch.device | str) -> torch.device:
@@ -130,7 +118,7 @@ def _as_device(device: torch.device | str) -> torch.device:
     return device
 
 
-@functools.cache  # never emptied: CUDA graphs read it
+@functools.cache
 def _normalization(
     mean: tuple[float, ...], std: tuple[float, ...], device: Any, dtype: Any
 ) -> tuple[Tensor | float, Tensor]:

@@ -3,10 +3,7 @@
 from collections.abc import Iterable
 from typing import Self
 
-import torch
 from torch import nn
-
-from ltr.models.layers.folding import fold_batch_norms
 
 
 class Backbone(nn.Module):
@@ -43,10 +40,6 @@ class Backbone(nn.Module):
         for name in self._frozen:
             self.get_submodule(name).eval()
         return self
-
-    def for_inference(self) -> Self:
-        """Frozen copy with folded batch norms in the memory layout that is fastest on a CPU."""
-        return fold_batch_norms(self).to(memory_format=torch.channels_last)
 
     def _deepest(self, output_layers: Iterable[str]) -> int:
         """Position in `layer_names` of the last layer that must be computed."""

@@ -11,7 +11,6 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ltr.models.backbone.base import Backbone
-from ltr.models.layers.fused_convolution import FusedConv2d, fuse_convolutions
 
 
 class _Stage(NamedTuple):
@@ -100,46 +99,6 @@ class InvertedResidual(nn.Module):
         y = self._bn2(self._project_conv(y))
         return y.add_(x) if self.skips else y
 
-    def fused(self) -> nn.Module:
-        """The block for inference, once its batch norms are folded and its kernels reversed."""
-        return FusedInvertedResidual(self) if self._depthwise_conv.is_plain else self
-
-
-class FusedInvertedResidual(nn.Module):
-    """Inverted residual of fused convolutions; the projection is added to the block's input."""
-
-    def __init__(self, block: InvertedResidual) -> None:
-        super().__init__()
-        before = [block._expand_conv, block._depthwise_conv] if block.expands else [block._depthwise_conv]
-        self.before = nn.ModuleList([FusedConv2d(conv, nn.ReLU6) for conv in before])
-        self.project = FusedConv2d(block._project_conv)
-        self.expands, self.skips = block.expands, block.skips
-
-    def forward(self, x: Tensor) -> Tensor:
-        y = x
-        for conv in self.before:
-            y = conv.forward(y)  # which has no hooks, in place of a call, whose looking for them takes time
-        return self.project.forward(y, x if self.skips else None)
-
-    def leave_bias_out(self, lacking: Tensor) -> Tensor:
-        """Let the blocks behind add the projection's bias; from what the input lacks to what the output does.
-
-        Float64 (C,) both, one number for each channel of the map.
-        """
-        if self.expands:
-            add_lacking(self.before[0], lacking)
-        bias = self.project.bias
-        assert bias is not None
-        self.project.bias = None
-        return lacking + bias.double() if self.skips else bias.double()
-
-
-def add_lacking(conv: nn.Module, lacking: Tensor) -> None:
-    """Let the bias of a 1x1 convolution make up for what its input lacks; other users of the old bias keep it."""
-    bias = conv.get_parameter("bias")
-    complete = bias.double() + conv.get_parameter("weight").flatten(1).double() @ lacking
-    conv.bias = nn.Parameter(complete.to(bias.dtype), requires_grad=False)
-
 
 class EfficientNetLite0(Backbone):
     """EfficientNet-Lite0 with named outputs; `layer2` has 40 channels and `layer3` 112. Input (RGB - 127) / 128."""
@@ -150,7 +109,6 @@ class EfficientNetLite0(Backbone):
     def __init__(self, num_classes: int = 1000) -> None:
         super().__init__()
         self.mirrored = False
-        self.lacking: dict[str, Tensor] = {}  # of the blocks' output, by layer: see `fused`
         self._conv_stem = SameConv2d(3, 32, 3, stride=2)
         self._bn0 = _batch_norm(32)
         self._act0 = nn.ReLU6(inplace=True)
@@ -180,33 +138,12 @@ class EfficientNetLite0(Backbone):
             x = block(x)
             if i in _LAYER_ENDS:
                 features[_LAYER_ENDS[i]] = x
-        for name in self.lacking.keys() & output_layers & features.keys():
-            features[name] = features[name] + self.lacking[name]
         if self.mirrored:
             features = {name: features[name].flip(2, 3) for name in output_layers if name in features}
         if deepest == "fc":
             x = self._act1(self._bn1(self._conv_head(x)))
             features["fc"] = self._fc(F.dropout(x.mean(dim=(2, 3)), 0.2, self.training))
         return {name: features[name] for name in output_layers}
-
-    @torch.no_grad()
-    def fused(self) -> Self:
-        """This network for inference on a CPU, once its batch norms are folded; changed in place.
-
-        A projection has no activation: its bias is a constant that the residual stream can do without until it comes
-        to an expansion, whose own bias makes up for it. That saves a pass over the map.
-        """
-        fuse_convolutions(self)
-        blocks = [block for block in self._blocks if isinstance(block, FusedInvertedResidual)]
-        if len(blocks) < len(self._blocks) or any(block.project.bias is None for block in blocks):
-            return self
-        lacking = torch.zeros(1, dtype=torch.float64)
-        for i, block in enumerate(blocks):
-            lacking = block.leave_bias_out(lacking)
-            if i in _LAYER_ENDS:
-                self.lacking[_LAYER_ENDS[i]] = lacking.to(block.project.weight.dtype)[:, None, None]
-        add_lacking(self._conv_head, lacking)
-        return self
 
     def mirror_(self) -> Self:
         """Reverse all kernels in place and run on the reversed image (see `SameConv2d`); the outputs stay the same."""
@@ -215,9 +152,6 @@ class EfficientNetLite0(Backbone):
                 module.mirror_()
         self.mirrored = not self.mirrored
         return self
-
-    def for_inference(self) -> Self:
-        return super().for_inference().mirror_()
 
 
 def efficientnet_lite0(pretrained: bool = False) -> EfficientNetLite0:

@@ -13,37 +13,6 @@ from torch import Tensor, nn
 
 from ltr.admin.errors import InputError
 from ltr.models.backbone.base import Backbone
-from ltr.models.layers.fused_convolution import FusedConv2d, fuse_convolutions
-
-
-class FusedResidual(nn.Module):
-    """Residual block of fused convolutions; the last one adds the skip."""
-
-    def __init__(self, convs: Sequence[nn.Conv2d], downsample: nn.Module | None) -> None:
-        super().__init__()
-        self.convs = nn.ModuleList([FusedConv2d(conv, nn.ReLU) for conv in convs])
-        self.downsample = nn.Identity() if downsample is None else fuse_convolutions(downsample)
-
-    def forward(self, x: Tensor) -> Tensor:
-        skip = self.downsample(x)
-        for conv in list(self.convs)[:-1]:
-            x = conv(x)
-        result: Tensor = self.convs[-1](x, skip)
-        return result
-
-
-class BasicBlock(tv.BasicBlock):
-    """torchvision's block, which knows its fused form once the batch norms are folded."""
-
-    def fused(self) -> FusedResidual:
-        return FusedResidual((self.conv1, self.conv2), self.downsample)
-
-
-class Bottleneck(tv.Bottleneck):
-    """torchvision's block, which knows its fused form once the batch norms are folded."""
-
-    def fused(self) -> FusedResidual:
-        return FusedResidual((self.conv1, self.conv2, self.conv3), self.downsample)
 
 
 class ResNet(Backbone, tv.ResNet):
@@ -75,12 +44,12 @@ class ResNet(Backbone, tv.ResNet):
 
 def resnet18(pretrained: bool = False) -> ResNet:
     """ResNet-18; `pretrained` fetches torchvision's ImageNet weights."""
-    return _resnet(BasicBlock, (2, 2, 2, 2), tv.ResNet18_Weights.IMAGENET1K_V1 if pretrained else None)
+    return _resnet(tv.BasicBlock, (2, 2, 2, 2), tv.ResNet18_Weights.IMAGENET1K_V1 if pretrained else None)
 
 
 def resnet50(pretrained: bool = False) -> ResNet:
     """ResNet-50; `pretrained` fetches torchvision's ImageNet weights (V1, those DiMP was trained from)."""
-    return _resnet(Bottleneck, (3, 4, 6, 3), tv.ResNet50_Weights.IMAGENET1K_V1 if pretrained else None)
+    return _resnet(tv.Bottleneck, (3, 4, 6, 3), tv.ResNet50_Weights.IMAGENET1K_V1 if pretrained else None)
 
 
 def _resnet(block: type[tv.BasicBlock] | type[tv.Bottleneck], blocks: Sequence[int], weights: Any) -> ResNet:

@@ -1,15 +1,14 @@
 """IoU-Net with target modulation (ATOM, Danelljan et al., CVPR 2019): predicts the overlap of boxes with the target."""
 
-from collections.abc import Sequence
-from typing import Self
+from collections.abc import Callable, Sequence
 
 import torch
 from torch import Tensor, nn
 
-from ltr.models.bbreg.iou_gradient import IoUGradient
-from ltr.models.bbreg.local_iou import LocalIoU
 from ltr.models.layers.blocks import LinearBlock, conv_block
 from ltr.models.layers.prroi_pool import PrRoIPool2D, boxes_to_rois
+
+IoUGradient = Callable[[Tensor], tuple[Tensor, Tensor]]  # boxes (B, n, 4) -> IoU (B, n), its gradient (B, n, 4)
 
 
 class AtomIoUNet(nn.Module):
@@ -18,8 +17,6 @@ class AtomIoUNet(nn.Module):
     The reference branch (r) turns features of the target into one modulation vector per layer; the test branch (t)
     pools the features of each proposal, multiplies them by the vectors and regresses the IoU.
     """
-
-    used_once = ("conv3_1r", "conv4_1r")  # for a target
 
     def __init__(
         self,
@@ -48,7 +45,7 @@ class AtomIoUNet(nn.Module):
         self.fc3_rt = LinearBlock(pred_input_dim[0], pred_inter_dim[0], 5)
         self.fc4_rt = LinearBlock(pred_input_dim[1], pred_inter_dim[1], 3)
         self.iou_predictor = nn.Linear(sum(pred_inter_dim), 1)
-        self.iou_gradient: IoUGradient | None = None  # of a frozen network
+        self.predictor: Callable[[Sequence[Tensor], Sequence[Tensor]], IoUGradient] | None = None  # see `iou_in`
         self.apply(_initialize)
 
     def get_modulation(
@@ -113,31 +110,27 @@ class AtomIoUNet(nn.Module):
         of4 = self.fc4_rt(_modulate(self.prroi_pool4t(feat[1], rois), modulation[1], boxes))
         return torch.cat((of3, of4), dim=1)
 
-    def predict_iou_with_gradient(
+    def iou_in(
         self,
         modulation: Sequence[Tensor],
-        feat: Sequence[Tensor],
-        proposals: Tensor,
-    ) -> tuple[Tensor, Tensor]:
-        """`predict_iou` of a frozen network in evaluation mode, and the gradient of each IoU with respect to its box.
+        layers: Sequence[Tensor],  # two of (B, D, H, W), of the backbone
+    ) -> IoUGradient:
+        """Predicted IoU of boxes in given images, and the gradient of each IoU with respect to its box.
 
-        In closed form, so it needs no autograd. Raises as `predict_iou`.
+        By autograd, or by the `predictor` of a network that was prepared for inference.
         """
-        boxes = _per_image(proposals, len(feat[0]))
-        iou, gradient = (self.iou_gradient or IoUGradient(self))(modulation, feat, boxes)
-        return iou.view(proposals.shape[:-1]), gradient.view(proposals.shape)
+        if self.predictor is not None:
+            return self.predictor(modulation, layers)
+        features = self.get_iou_feat(layers)
 
-    def iou_in(self, modulation: Sequence[Tensor], layers: Sequence[Tensor]) -> LocalIoU:
-        """`predict_iou_with_gradient` for boxes (B, n, 4) in B images given by their backbone features.
+        def predict(boxes: Tensor) -> tuple[Tensor, Tensor]:
+            with torch.enable_grad():
+                variable = boxes.detach().requires_grad_(True)
+                iou = self.predict_iou(modulation, features, variable)
+                (gradient,) = torch.autograd.grad(iou.sum(), variable)
+            return iou.detach(), gradient
 
-        On a CPU the test branch's features are computed around the boxes only.
-        """
-        return LocalIoU(self, modulation, layers)
-
-    def prepare_gradient(self) -> Self:
-        """Lay the weights out once for `predict_iou_with_gradient`; they must not change any more."""
-        self.iou_gradient = IoUGradient(self)
-        return self
+        return predict
 
     def forward(
         self,

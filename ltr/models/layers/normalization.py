@@ -33,18 +33,5 @@ class InstanceL2Norm(nn.Module):
         target = self.scale**2 * (count if self.size_average else 1)
         return (target / (square + self.eps)) ** 0.5
 
-    def fused(self) -> nn.Module:
-        """The layer for inference on a CPU."""
-        return FusedL2Norm(self.size_average, self.eps, self.scale)
-
     def extra_repr(self) -> str:
         return f"size_average={self.size_average}, eps={self.eps}, scale={self.scale:.4g}"
-
-
-class FusedL2Norm(InstanceL2Norm):
-    """The same in one pass over the map, without one of squares."""
-
-    def factor(self, x: Tensor) -> Tensor:  # (N, C, H, W) -> (N, 1, 1, 1)
-        norm = torch.linalg.vector_norm(x, dim=(1, 2, 3), keepdim=True)
-        factor: Tensor = self.factor_of(norm * norm, x.shape[1:].numel())
-        return factor

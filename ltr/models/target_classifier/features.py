@@ -47,9 +47,9 @@ def _features(
         raise ValueError(f"Without a final convolution the features keep {channels} channels, got out_dim={out_dim}.")
     layers: list[nn.Module] = []
     if num_blocks > 0:
-        from ltr.models.backbone import resnet  # imports torchvision
+        import torchvision.models.resnet as tv
 
-        residual = getattr(resnet, block)
+        residual = getattr(tv, block)
         layers += [residual(channels, channels // residual.expansion) for _ in range(num_blocks)]
     if final_conv:
         layers.append(nn.Conv2d(channels, out_dim, 3, padding=1, bias=False))

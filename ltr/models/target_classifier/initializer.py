@@ -20,8 +20,6 @@ class FilterPool(nn.Module):
 class FilterInitializerLinear(nn.Module):
     """DiMP's initializer: a convolution, pooled over the target box and averaged over the samples."""
 
-    used_once = ("filter_conv",)  # for a target
-
     def __init__(
         self,
         filter_size: int = 4,

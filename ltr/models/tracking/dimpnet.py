@@ -1,14 +1,12 @@
 """DiMP networks (Bhat et al., ICCV 2019): backbone, target classifier, IoU predictor."""
 
 from collections.abc import Sequence
-from typing import Any, Self
+from typing import Any
 
-import torch
 from torch import Tensor, nn
 
 from ltr.models.backbone.base import Backbone
 from ltr.models.bbreg.atom_iou_net import AtomIoUNet
-from ltr.models.layers.folding import fold_batch_norms
 from ltr.models.target_classifier.features import residual_basic_block, residual_bottleneck
 from ltr.models.target_classifier.initializer import FilterInitializerLinear, FilterInitializerZero
 from ltr.models.target_classifier.linear_filter import LinearFilter
@@ -97,24 +95,6 @@ class DiMPnet(nn.Module):
         reference = [feat[0] for feat in self.get_backbone_bbreg_feat(train_feat)]
         iou = self.bb_regressor(reference, self.get_backbone_bbreg_feat(test_feat), train_bb[0], test_proposals)
         return scores, iou
-
-    def for_inference(self) -> Self:
-        """Frozen copy with folded batch norms, in the layout that is fastest on a CPU; needs evaluation mode.
-
-        It computes the same within rounding, but its state dict is not the network's.
-        """
-        network = fold_batch_norms(self)
-        network.feature_extractor = self.feature_extractor.for_inference()
-        if network.bb_regressor is not None:
-            network.bb_regressor.prepare_gradient()
-        return network.to(memory_format=torch.channels_last)
-
-    def low_precision_parts(self) -> list[nn.Module]:
-        """What tolerates numbers of half precision: convolutions, not the filter, its learning and the boxes."""
-        parts: list[nn.Module] = [self.feature_extractor, self.classifier.feature_extractor]
-        if (regressor := self.bb_regressor) is not None:
-            parts += [regressor.conv3_1t, regressor.conv3_2t, regressor.conv4_1t, regressor.conv4_2t]
-        return parts
 
 
 def dimpnet18(**settings: Any) -> DiMPnet:

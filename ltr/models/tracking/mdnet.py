@@ -4,7 +4,6 @@ The convolutions run once over a scene, RoIAlign takes the features of each box 
 layers fc4-6 tell target from background. Only those learn online: `make_head` gives a tracker its own copy.
 """
 
-import copy
 from collections import OrderedDict
 from collections.abc import Sequence
 from typing import Self, cast
@@ -148,10 +147,6 @@ class RoIFeatureNet(nn.Module):
     def _last_layers(self) -> list[nn.Linear]:
         return [cast(nn.Linear, branch.get_submodule("1")) for branch in self.branches]
 
-    def for_inference(self) -> Self:
-        """Frozen copy in the memory layout that is fastest on a CPU."""
-        return copy.deepcopy(self).requires_grad_(False).to(memory_format=torch.channels_last)
-
 
 class MDNet(RoIFeatureNet):
     """conv1-3 of VGG-M and fc4-6. Input RGB - 128; the features have stride 8 and 512 channels.
@@ -176,6 +171,7 @@ class MDNet(RoIFeatureNet):
             )
         )
         self.branches = nn.ModuleList(_last_layer(self.hidden_dim) for _ in range(num_branches))
+        self.convolutions: nn.Module | None = None  # conv1-3 as one module, of a network prepared for inference
 
     def extract_feature_maps(self, scenes: Tensor) -> dict[str, Tensor]:  # (B, 3, H, W)
         """Maps of conv1, conv2 and conv3 by name; `conv3` is (B, 512, H', W')."""
@@ -186,7 +182,7 @@ class MDNet(RoIFeatureNet):
 
     def extract_roi_features(self, scenes: Tensor, rois: Tensor) -> Tensor:
         """Features (R, 4608), channel by channel."""
-        feat = self.extract_feature_maps(scenes)["conv3"]
+        feat = self.extract_feature_maps(scenes)["conv3"] if self.convolutions is None else self.convolutions(scenes)
         visible = without_receptive_field(rois[:, 1:], self.receptive_field)
         rois = torch.cat((rois[:, :1], visible), dim=1)
         return adaptive_roi_align_max(feat, rois, ROI_SIZE, 1 / self.stride).flatten(1)
@@ -230,12 +226,6 @@ class MDNetLite(RoIFeatureNet):
             points = torch.cat((rois[:, :1], centered_points(rois[:, 1:], stride)), dim=1)
             parts.append(adaptive_roi_align_max(self.norm(maps[name]), points, ROI_SIZE, 1 / stride).flatten(1))
         return torch.cat(parts, dim=1)
-
-    def for_inference(self) -> Self:
-        """Frozen copy with folded batch norms; needs evaluation mode."""
-        network = super().for_inference()
-        network.feature_extractor = self.feature_extractor.for_inference()
-        return network
 
 
 def without_receptive_field(

@@ -16,7 +16,6 @@ from pytracking.tracker.dimp.params import DiMPParams
 from pytracking.tracker.dimp.state import CropView, TargetState, box_from_crop, trusted_share
 from pytracking.utils.types import Array
 
-PredictIoU = Callable[[Tensor], Tensor]  # (..., n, 4) boxes -> (..., n)
 IoUGradient = Callable[[Tensor], tuple[Tensor, Tensor]]  # (..., n, 4) boxes -> (..., n), gradient (..., n, 4)
 Features = dict[str, Tensor]
 
@@ -77,19 +76,6 @@ def propose_boxes(
     sizes = (size + jitter[..., 2:] * jitter_sz * side).clamp(min=size.amin(dim=-1, keepdim=True) / 3)
     centers = center + jitter[..., :2] * jitter_pos * side
     return torch.cat((box, torch.cat((centers - sizes / 2, sizes), dim=-1)), dim=-2)
-
-
-def autograd_gradient(predict_iou: PredictIoU) -> IoUGradient:
-    """IoU and its gradient by autograd, for a network that has no closed form of it."""
-
-    def predict(boxes: Tensor) -> tuple[Tensor, Tensor]:
-        with torch.enable_grad():
-            variable = boxes.detach().requires_grad_(True)
-            iou = predict_iou(variable)
-            (gradient,) = torch.autograd.grad(iou.sum(), variable)
-        return iou.detach(), gradient
-
-    return predict
 
 
 def refine_default(

@@ -56,7 +56,7 @@ class DiMP(BaseTracker):
         if self.params.net is None:
             raise ValueError("expected a network in the parameter 'net', found None")
         self.net: Any = self.params.net
-        self.net.initialize(self.device, self.params.network_dtype)
+        self.net.initialize(self.device, self.params.network_dtype, self.params.network_form)
         self.box_estimator = self.params.choose_box_estimator(self.net.bb_regressor is not None)
         self.layers: tuple[str, ...] | None = None  # those that the network's heads need
         if self.box_estimator == "ridge":

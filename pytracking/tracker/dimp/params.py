@@ -37,6 +37,7 @@ class DiMPParams(TypedParams):
     # Network
     net: NetWithBackbone | None = None
     network_dtype: Literal["float32", "bfloat16", "float16"] = "float32"  # of its convolutions
+    network_form: Literal["fast", "plain"] = "fast"  # "plain": eager PyTorch, see `ltr.inference.prepare`
     filter_reg: NonNegative | None = None  # replaces the network's learnt filter regularization
     filter_init_zero: bool = False  # start the filter at zero instead of the network's initializer
 

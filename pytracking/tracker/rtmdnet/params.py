@@ -25,6 +25,7 @@ class RTMDNetParams(TypedParams):
 
     # Network
     net: NetWithBackbone | None = None
+    network_form: Literal["fast", "plain"] = "fast"  # "plain": eager PyTorch, see `ltr.inference.prepare`
 
     # First frame
     init_positives: PositiveInt = 500

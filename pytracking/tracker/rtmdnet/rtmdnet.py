@@ -29,7 +29,7 @@ class RTMDNet(BaseTracker):
         if self.params.net is None:
             raise ValueError("expected a network in the parameter 'net', found None")
         self.net: Any = self.params.net
-        self.net.initialize(self.device)
+        self.net.initialize(self.device, form=self.params.network_form)
         self.features = RoIFeatures(self.net, self.device)
         # The first optimizer of a process imports torch's compiler, which takes seconds that are not the first frame's.
         make_optimizer(MDNetHead(1, 1), self.params.init_learning_rate, self.params)

@@ -9,28 +9,26 @@ import torch
 import torchvision.models.resnet as tv
 from torch import Tensor, nn
 
+from ltr.inference.engine import CompiledModule
+from ltr.inference.folding import fold_batch_norms
+from ltr.inference.prepare import prepare
 from ltr.models.backbone.efficientnet_lite import _STAGES, EfficientNetLite0, InvertedResidual
-from ltr.models.backbone.resnet import BasicBlock, Bottleneck, resnet18, resnet50
+from ltr.models.backbone.resnet import resnet18, resnet50
 from ltr.models.layers.blocks import LinearBlock, conv_block
-from ltr.models.layers.folding import fold_batch_norms
-from ltr.models.layers.fused_convolution import FusedConv2d, fuse_convolutions, fusion_available
 from ltr.models.layers.normalization import InstanceL2Norm
 from ltr.models.target_classifier.features import residual_basic_block, residual_bottleneck
 from ltr.models.tracking.dimpnet import DiMPnet, dimpnet18, dimpnet50, dimpnet_lite0
 from ltr.models.tracking.mdnet import RoIFeatureNet, mdnet, mdnet_lite0
 from tests.ltr.models.networks import random_statistics
 
-FORMS = ("plain", "folded", "fused")
+FORMS = ("plain", "fast")
 LAYERS = ("conv1", "layer1", "layer2", "layer3", "layer4", "fc")
 BOXES = torch.tensor([[60.0, 70, 50, 40]])
 
 
 def form_of(network: Any, form: str) -> Any:
-    """The network as it is trained, as a GPU runs it, and as a CPU does."""
-    if form == "plain":
-        return network
-    prepared = network.for_inference() if hasattr(network, "for_inference") else fold_batch_norms(network)
-    return fuse_convolutions(nn.Sequential(prepared))[0] if form == "fused" else prepared
+    """The network as it is trained, and as it tracks on a CPU."""
+    return network if form == "plain" else prepare(network)
 
 
 def downsample(channels: int, out: int, stride: int) -> nn.Sequential:
@@ -51,20 +49,19 @@ def inverted_residuals() -> dict[str, tuple[Callable[[], nn.Module], int]]:
 
 # By name: how the block is made, and the channels of its input.
 BLOCKS: dict[str, tuple[Callable[[], nn.Module], int]] = {
-    "BasicBlock 64": (lambda: BasicBlock(64, 64), 64),
-    "BasicBlock 128": (lambda: BasicBlock(128, 128), 128),  # its convolutions by Winograd's method
-    "BasicBlock 128 strided": (lambda: BasicBlock(64, 128, 2, downsample(64, 128, 2)), 64),
-    "Bottleneck 64": (lambda: Bottleneck(256, 64), 256),
-    "Bottleneck 128": (lambda: Bottleneck(512, 128), 512),
-    "Bottleneck wider": (lambda: Bottleneck(64, 64, 1, downsample(64, 256, 1)), 64),
-    "Bottleneck strided": (lambda: Bottleneck(256, 128, 2, downsample(256, 512, 2)), 256),
+    "BasicBlock 64": (lambda: tv.BasicBlock(64, 64), 64),
+    "BasicBlock 128": (lambda: tv.BasicBlock(128, 128), 128),
+    "BasicBlock 128 strided": (lambda: tv.BasicBlock(64, 128, 2, downsample(64, 128, 2)), 64),
+    "Bottleneck 64": (lambda: tv.Bottleneck(256, 64), 256),
+    "Bottleneck 128": (lambda: tv.Bottleneck(512, 128), 512),
+    "Bottleneck wider": (lambda: tv.Bottleneck(64, 64, 1, downsample(64, 256, 1)), 64),
+    "Bottleneck strided": (lambda: tv.Bottleneck(256, 128, 2, downsample(256, 512, 2)), 256),
     **inverted_residuals(),
     "conv_block": (lambda: conv_block(16, 24), 16),
     "conv_block 128": (lambda: conv_block(128, 128), 128),
     "conv_block 1x1": (lambda: conv_block(16, 24, 1, 0), 16),
     "LinearBlock": (lambda: LinearBlock(16, 24, 12), 16),
     "InstanceL2Norm": (InstanceL2Norm, 16),
-    "FusedConv2d": (lambda: nn.Conv2d(16, 16, 3, padding=1), 16),
     **{
         f"features of {name}, {blocks} blocks": (
             lambda make=make, blocks=blocks, final=final: make(
@@ -88,30 +85,15 @@ def test_blocks(name: str, memory_format: torch.memory_format) -> None:
     x = torch.randn(2, channels, 12, 12).to(memory_format=memory_format)
     given, expected = x.clone(), block.double()(x.double())
     block.float()
-    for form in FORMS:
-        made = form_of(copy.deepcopy(block), form)
+    made_forms: dict[str, Any] = {"plain": block, "folded": fold_batch_norms(block)}
+    if not any(isinstance(module, LinearBlock | InstanceL2Norm) for module in block.modules()):
+        made_forms["compiled"] = CompiledModule(copy.deepcopy(made_forms["folded"]))
+    for form, made in made_forms.items():
         for _ in range(2):
             found = made(x)
             assert torch.equal(x, given), f"{form}: the input was written over"
             # float32's rounding of sums of up to some thousand products, relative to the size of the values
             torch.testing.assert_close(found.double(), expected, rtol=0, atol=1e-4 * float(expected.std()))
-
-
-@torch.no_grad()
-@pytest.mark.skipif(not fusion_available(), reason="this build of PyTorch has no fused convolutions")
-@pytest.mark.parametrize("activation", [nn.Identity, nn.ReLU, nn.ReLU6])
-@pytest.mark.parametrize("bias", [True, False])
-@pytest.mark.parametrize(("channels", "out", "kernel", "groups"), [(8, 8, 3, 8), (96, 24, 1, 1), (128, 128, 3, 1)])
-def test_sums(activation: type[nn.Module], bias: bool, channels: int, out: int, kernel: int, groups: int) -> None:
-    """Each way to add a skip: in oneDNN, to a matrix product, behind Winograd's method."""
-    torch.manual_seed(0)
-    conv = FusedConv2d(nn.Conv2d(channels, out, kernel, padding=kernel // 2, groups=groups, bias=bias), activation)
-    for memory_format in (torch.contiguous_format, torch.channels_last):
-        x = torch.randn(1, channels, 9, 7).to(memory_format=memory_format)
-        skip = torch.randn(1, out, 9, 7).to(memory_format=memory_format)
-        given = x.clone(), skip.clone()
-        assert conv(x, skip).data_ptr() not in (x.data_ptr(), skip.data_ptr())
-        assert all(map(torch.equal, given, (x, skip)))
 
 
 @torch.no_grad()
@@ -127,17 +109,6 @@ def test_backbones(make: Callable[[], nn.Module], form: str) -> None:
     for name in LAYERS:
         torch.testing.assert_close(together[name], network(image, (name,))[name], rtol=0, atol=0)
     assert torch.equal(image, given)
-
-
-@torch.no_grad()
-def test_fusing_a_block_leaves_its_parameters() -> None:
-    network = random_statistics(EfficientNetLite0()).for_inference()  # type: ignore[operator]
-    layers = [module for module in network.modules() if isinstance(module, nn.Conv2d)]
-    given = [(layer.weight.clone(), layer.bias.clone()) for layer in layers]
-    fuse_convolutions(nn.Sequential(network))
-    for layer, (weight, bias) in zip(layers, given, strict=True):
-        assert torch.equal(layer.weight, weight)
-        assert torch.equal(layer.bias, bias)
 
 
 class Watched:
@@ -208,8 +179,6 @@ def box_regressor(net: Any, watched: Watched, maps: dict[str, Tensor]) -> None:
     watched.add(m3=modulation[0], m4=modulation[1], f3=iou_feat[0], f4=iou_feat[1], proposals=proposals)
     regressor.predict_iou(modulation, iou_feat, proposals)
     watched.check("the predicted IoU")
-    regressor.predict_iou_with_gradient(modulation, iou_feat, proposals)
-    watched.check("its gradient")
     regressor.adapt(modulation, iou_feat, proposals, torch.tensor([1.0, 0.5]), 0.1)
     watched.check("the adaptation")
     predict = regressor.iou_in(modulation, layers)

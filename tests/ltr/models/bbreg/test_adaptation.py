@@ -4,6 +4,7 @@ import pytest
 import torch
 from torch import Tensor
 
+from ltr.inference.iou_gradient import IoUGradient
 from ltr.models.bbreg.atom_iou_net import AtomIoUNet, ridge_towards
 from tests.ltr.models.networks import random_statistics
 
@@ -77,6 +78,6 @@ def test_closed_gradient_is_that_of_autograd(network: AtomIoUNet, targets: int) 
     variable = boxes.clone().requires_grad_(True)
     iou = network.predict_iou((*modulation, own), iou_feat, variable)
     (expected,) = torch.autograd.grad(iou.sum(), variable)
-    found_iou, found = network.predict_iou_with_gradient((*modulation, own), iou_feat, boxes)
+    found_iou, found = IoUGradient(network)((*modulation, own), iou_feat, boxes)
     torch.testing.assert_close(found_iou, iou.detach(), rtol=1e-10, atol=1e-10)
     torch.testing.assert_close(found, expected, rtol=1e-8, atol=1e-10)

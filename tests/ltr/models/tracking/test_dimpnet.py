@@ -5,8 +5,8 @@ from collections.abc import Callable
 
 import pytest
 import torch
-from torch import nn
 
+from ltr.inference import prepare
 from ltr.models.tracking.dimpnet import DiMPnet, dimpnet18, dimpnet50, dimpnet_lite0
 from tests.ltr.models.networks import random_statistics
 from tests.shared_data import fill_by_recipe, golden, shared_path
@@ -147,8 +147,7 @@ def test_inference_copy_computes_the_same(constructor: Callable[..., DiMPnet]) -
     network = constructor().eval()
     if constructor is dimpnet18:
         random_statistics(network)
-    fast = network.for_inference()
-    assert not any(isinstance(m, nn.BatchNorm2d | nn.BatchNorm1d) for m in fast.modules())
+    fast = prepare(network)
     image, bb = torch.randn(2, 3, 288, 288), torch.tensor([[100.0, 110, 70, 60], [90, 80, 60, 60]])
     outputs = []
     for net in (network, fast):
@@ -164,11 +163,6 @@ def test_inference_copy_computes_the_same(constructor: Callable[..., DiMPnet]) -
     for expected, value in zip(*outputs, strict=True):
         # rounding of some dozens of float32 layers, relative to the size of the values
         torch.testing.assert_close(value, expected, rtol=0, atol=1e-3 * float(expected.abs().max()))
-
-
-def test_inference_copy_needs_evaluation_mode() -> None:
-    with pytest.raises(ValueError, match=r"call \.eval\(\) first"):
-        dimpnet_lite0(backbone_pretrained=False).train().for_inference()
 
 
 def test_lite_with_trainable_heads_trains() -> None:

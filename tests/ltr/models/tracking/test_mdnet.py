@@ -4,6 +4,7 @@ import pytest
 import torch
 from torch import Tensor
 
+from ltr.inference import prepare
 from ltr.models.layers.adaptive_roi_align import adaptive_roi_align
 from ltr.models.tracking.mdnet import (
     MDNet,
@@ -135,7 +136,7 @@ def test_head_names_its_layers_and_their_dropouts() -> None:
 
 @pytest.mark.parametrize("layers", [("layer2",), ("layer3",), ("layer2", "layer3")])
 def test_lite_features_have_their_dimension(layers: tuple[str, ...]) -> None:
-    net = mdnet_lite0(backbone_pretrained=False, layers=layers).eval().for_inference()
+    net = prepare(mdnet_lite0(backbone_pretrained=False, layers=layers).eval())
     rois = torch.tensor([[0, 4.0, 6.0, 80.0, 70.0], [1, -9.0, 0.0, 30.0, 40.0]])
     features = net.extract_roi_features(torch.randn(2, 3, 96, 112), rois)
     assert features.shape == (2, net.feature_dim)
@@ -147,7 +148,7 @@ def test_lite_inference_copy_computes_the_same() -> None:
     net = mdnet_lite0().eval()
     scenes, rois = torch.randn(1, 3, 96, 112), torch.tensor([[0, 4.0, 6.0, 80.0, 70.0]])
     torch.testing.assert_close(
-        net.for_inference().extract_roi_features(scenes, rois),
+        prepare(net).extract_roi_features(scenes, rois),
         net.extract_roi_features(scenes, rois),
         rtol=1e-3,
         atol=1e-3,

@@ -1,15 +1,12 @@
+from collections.abc import Callable
+
 import pytest
 import torch
 from torch import Tensor
 
+from ltr.inference.iou_gradient import IoUGradient
 from ltr.models.tracking.dimpnet import dimpnet50
-from pytracking.tracker.dimp.box_refinement import (
-    autograd_gradient,
-    draw_jitter,
-    propose_boxes,
-    refine_boxes,
-    select_box,
-)
+from pytracking.tracker.dimp.box_refinement import draw_jitter, propose_boxes, refine_boxes, select_box
 from pytracking.tracker.dimp.state import trusted_share
 from tests.shared_data import fill_by_recipe, golden
 
@@ -20,6 +17,16 @@ def closeness(boxes: Tensor) -> Tensor:
     """Stands in for a predicted IoU: highest, 1, at TARGET."""
     scale = torch.tensor([60.0, 40.0, 60.0, 40.0])
     return 1 - ((boxes - TARGET) / scale).square().sum(dim=1)
+
+
+def autograd_gradient(predict_iou: Callable[[Tensor], Tensor]) -> Callable[[Tensor], tuple[Tensor, Tensor]]:
+    def predict(boxes: Tensor) -> tuple[Tensor, Tensor]:
+        variable = boxes.detach().requires_grad_(True)
+        iou = predict_iou(variable)
+        (gradient,) = torch.autograd.grad(iou.sum(), variable)
+        return iou.detach(), gradient
+
+    return predict
 
 
 @pytest.mark.parametrize(("space", "step"), [("default", 10.0), ("relative", 0.1)])
@@ -111,8 +118,10 @@ def test_golden_refinement() -> None:
         iou: Tensor = regressor.predict_iou(modulation, iou_features, boxes[None])[0]
         return iou
 
+    closed = IoUGradient(regressor)
+
     def closed_form(boxes: Tensor) -> tuple[Tensor, Tensor]:
-        iou, gradient = regressor.predict_iou_with_gradient(modulation, iou_features, boxes[None])
+        iou, gradient = closed(modulation, iou_features, boxes[None])
         return iou[0], gradient[0]
 
     proposals = case["proposals"].float()

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import torch
 
+from ltr.inference import prepare
 from ltr.models.tracking.dimpnet import dimpnet18
 from pytracking.features.net_wrappers import NetWithBackbone
 from pytracking.parameter.dimp._base import bgd, dimp_lite, dimp_lite_untrained, rls
@@ -155,7 +156,7 @@ def iou_net_params() -> DiMPParams:
     """DiMP-18 with random weights: nothing is tracked, every step runs."""
     torch.manual_seed(0)
     net = NetWithBackbone(net_path="unused.pth")
-    net.net = dimpnet18().eval().for_inference()
+    net.net = prepare(dimpnet18().eval())
     return DiMPParams(net=net, target_not_found_threshold=-1e9, box_refinement_iter=2, train_skipping=2, **SMALL)
 
 

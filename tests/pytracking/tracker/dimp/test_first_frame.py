@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 
+from ltr.inference import prepare
 from ltr.models.tracking.dimpnet import dimpnet_lite0
 from pytracking.features.net_wrappers import NetWithBackbone
 from pytracking.tracker.dimp.dimp import DiMP
@@ -35,7 +36,7 @@ def test_modulation_is_of_the_samples_before_the_first_scaled_or_rotated_one(
 ) -> None:
     net = NetWithBackbone(net_path="unused.pth")
     torch.manual_seed(0)
-    net.net = dimpnet_lite0(backbone_pretrained=False, bb_regressor=True).eval().for_inference()
+    net.net = prepare(dimpnet_lite0(backbone_pretrained=False, bb_regressor=True).eval())
     seen: list[torch.Tensor] = []
     learn = net.net.bb_regressor.get_modulation
     monkeypatch.setattr(

@@ -5,23 +5,18 @@ import pytest
 import torch
 
 from ltr.admin.errors import InputError
-from ltr.models.layers.fused_convolution import fuse_convolutions
-from ltr.models.layers.precision import compute_in, computes_in
+from ltr.inference.precision import compute_in, computes_in
+from ltr.inference.prepare import prepare
 from ltr.models.tracking.dimpnet import dimpnet_lite0
 from tests.ltr.models.networks import random_statistics
 
 
 @torch.no_grad()
 @pytest.mark.skipif(not computes_in("bfloat16", "cpu"), reason="the processor has no bfloat16 instructions")
-@pytest.mark.parametrize("fused", [False, True])
-def test_half_precision_inside_float32_outside(fused: bool) -> None:
+def test_half_precision_inside_float32_outside() -> None:
     torch.manual_seed(0)
     network = random_statistics(dimpnet_lite0(backbone_pretrained=False, bb_regressor=True))
-    low = network.for_inference()  # type: ignore[operator]
-    for part in low.low_precision_parts():
-        compute_in(part, "bfloat16", "cpu")
-    if fused:
-        fuse_convolutions(low)
+    low = prepare(network, dtype="bfloat16")
     x = torch.randn(1, 3, 96, 96)
     expected, found = network.extract_backbone_features(x), low.extract_backbone_features(x)  # type: ignore[operator]
     for name, layer in expected.items():

@@ -81,7 +81,7 @@ class _Bins(NamedTuple):
 
 
 class IoUGradient(nn.Module):
-    """What `AtomIoUNet.predict_iou_with_gradient` computes, with the weights of a frozen network laid out for it."""
+    """The IoU that a frozen `AtomIoUNet` predicts and its gradient, with the weights laid out for it."""
 
     edge_map: Tensor
     last: Tensor
@@ -259,7 +259,7 @@ def _bin_weights(
     distances = offsets.abs()
     integral = torch.addcmul(offsets, offsets, distances, value=-0.5)
     sizes = edges.diff(dim=-1)
-    # A zero that is made where the sizes are: a number would be copied from the host, which CUDA graphs bar.
+    # A zero that is made where the sizes are: a number would be copied from the host.
     inverse = torch.where(sizes > 0, sizes.reciprocal(), sizes.new_zeros(()))
     return _Bins(inverse, 1 - distances, integral.diff(dim=-2) * inverse[..., None])
 

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 from torch import Tensor
 
-from ltr.models.bbreg.iou_gradient import IoUGradient, Part, Reach, Span, Spans, modulated
-from ltr.models.bbreg.projected_iou import ProjectedIoU, Windows
+from ltr.inference.iou_gradient import IoUGradient, Part, Reach, Span, Spans, modulated
+from ltr.inference.projected_iou import ProjectedIoU, Windows
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -29,11 +29,11 @@ class LocalIoU:
     def __init__(
         self,
         net: AtomIoUNet,
+        gradient: IoUGradient,
         modulation: Sequence[Tensor],
         layers: Sequence[Tensor],  # two of (B, D, H, W), of the backbone
     ) -> None:
-        self.net, self.modulation, self.layers = net, modulation, layers
-        self.gradient = net.iou_gradient or IoUGradient(net)
+        self.net, self.gradient, self.modulation, self.layers = net, gradient, modulation, layers
         self.shapes = [layer.shape[2:] for layer in layers]
         self.whole = [(Span(0, height), Span(0, width)) for height, width in self.shapes]
         self.parts: list[Part] = []

@@ -18,7 +18,7 @@ from torch import Tensor
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from ltr.models.bbreg.iou_gradient import IoUGradient, Part, Reach
+    from ltr.inference.iou_gradient import IoUGradient, Part, Reach
 
 Cells = NDArray[np.int64]  # (2, K) one of every bin of every layer, on the axes (y, x)
 

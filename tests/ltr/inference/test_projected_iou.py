@@ -5,10 +5,10 @@ import pytest
 import torch
 from torch import Tensor
 
+from ltr.inference.iou_gradient import IoUGradient, Part, Reach, modulated
+from ltr.inference.local_iou import LocalIoU
+from ltr.inference.projected_iou import ProjectedIoU, Windows
 from ltr.models.bbreg.atom_iou_net import AtomIoUNet
-from ltr.models.bbreg.iou_gradient import IoUGradient, Part, Reach, modulated
-from ltr.models.bbreg.local_iou import LocalIoU
-from ltr.models.bbreg.projected_iou import ProjectedIoU, Windows
 from tests.ltr.models.networks import random_statistics
 
 SHAPES = ((36, 36), (18, 18))
@@ -112,8 +112,8 @@ def test_boxes_far_apart_are_pooled_one_by_one(network: AtomIoUNet) -> None:
     boxes = torch.cat((around(20, 30), around(200, 190)), dim=1)
     assert projected(IoUGradient(network), modulation, feat, boxes) is None
     layers = [torch.randn(1, channels, *shape).double() for channels, shape in zip((6, 8), SHAPES, strict=True)]
-    predict = LocalIoU(network, modulation, layers)
-    expected = network.predict_iou_with_gradient(modulation, network.get_iou_feat(layers), boxes)
+    predict = LocalIoU(network, IoUGradient(network), modulation, layers)
+    expected = IoUGradient(network)(modulation, network.get_iou_feat(layers), boxes)
     torch.testing.assert_close(predict(boxes), expected, rtol=1e-9, atol=1e-9)
     assert predict.projected is None
 
@@ -130,11 +130,11 @@ def test_refinement_projects_anew_only_where_boxes_leave(network: AtomIoUNet) ->
     modulation, _ = inputs(network, 1)
     layers = [torch.randn(1, channels, *shape).double() for channels, shape in zip((6, 8), SHAPES, strict=True)]
     iou_feat = network.get_iou_feat(layers)
-    predict = LocalIoU(network, modulation, layers)
+    predict = LocalIoU(network, IoUGradient(network), modulation, layers)
     used = []
     for x in (100.0, 102.0, 112.0):  # the last within the part of the maps, not within the windows
         boxes = around(x, 110)
-        expected = network.predict_iou_with_gradient(modulation, iou_feat, boxes)
+        expected = IoUGradient(network)(modulation, iou_feat, boxes)
         torch.testing.assert_close(predict(boxes), expected, rtol=1e-9, atol=1e-9)
         used.append(predict.projected)
     assert used[0] is not None

@@ -4,8 +4,8 @@ import pytest
 import torch
 from torch import nn
 
+from ltr.inference.folding import fold_batch_norms
 from ltr.models.layers.blocks import LinearBlock, conv_block
-from ltr.models.layers.folding import fold_batch_norms
 from tests.ltr.models.networks import random_statistics
 
 

@@ -1,0 +1,5 @@
+"""Networks made ready to track: the one place where a network is made fast."""
+
+from ltr.inference.prepare import FORMS, Form, prepare
+
+__all__ = ["FORMS", "Form", "prepare"]
