@@ -80,27 +80,26 @@ def dimp_lite_untrained() -> DiMPParams:
 
 
 def vot18(base: DiMPParams) -> DiMPParams:
-    """Settings of DiMP-50 for VOT2018."""
+    """Settings of DiMP-18 and DiMP-50 for VOT2018."""
     return base.replace(
-        image_sample_size=16 * 16,
-        search_area_scale=4.5,
-        sample_memory_size=100,
+        image_sample_size=14 * 16,
+        search_area_scale=4.0,
+        sample_memory_size=250,
         learning_rate=0.0075,
         init_samples_minimum_weight=0.0,
         train_skipping=10,
-        net_opt_iter=15,
-        net_opt_update_iter=2,
-        net_opt_hn_iter=2,
+        net_opt_iter=25,
+        net_opt_update_iter=3,
+        net_opt_hn_iter=3,
         window_output=True,
         perform_hn_without_windowing=True,
         augmentation={
             "fliplr": True,
-            "rotate": [-5, 10, -30, 60],
-            "blur": [(2, 0.2), (1, 3)],
-            "relativeshift": [(0.6, 0.6), (-0.6, -0.6)],
-            "dropout": (3, 0.2),
+            "rotate": [5, -5, 10, -10, 20, -20, 30, -30, 45, -45, -60, 60],
+            "blur": [(2, 0.2), (0.2, 2), (3, 1), (1, 3), (2, 2)],
+            "relativeshift": [(0.6, 0.6), (-0.6, 0.6), (0.6, -0.6), (-0.6, -0.6)],
+            "dropout": (7, 0.2),
         },
-        augmentation_expansion_factor=1.4,
         target_not_found_threshold=0.0,
         distractor_threshold=100.0,
         hard_negative_threshold=0.45,
@@ -110,7 +109,23 @@ def vot18(base: DiMPParams) -> DiMPParams:
 
 def vot19(base: DiMPParams) -> DiMPParams:
     """Settings of DiMP-50 for VOT2019."""
-    return vot18(base).replace(box_refinement_iter=3)
+    return vot18(base).replace(
+        image_sample_size=16 * 16,
+        search_area_scale=4.5,
+        sample_memory_size=100,
+        net_opt_iter=15,
+        net_opt_update_iter=2,
+        net_opt_hn_iter=2,
+        augmentation={
+            "fliplr": True,
+            "rotate": [-5, 10, -30, 60],
+            "blur": [(2, 0.2), (1, 3)],
+            "relativeshift": [(0.6, 0.6), (-0.6, -0.6)],
+            "dropout": (3, 0.2),
+        },
+        augmentation_expansion_factor=1.4,
+        box_refinement_iter=3,
+    )
 
 
 def star(base: DiMPParams) -> DiMPParams:

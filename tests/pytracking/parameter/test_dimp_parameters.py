@@ -70,6 +70,42 @@ def test_variants_differ_in_the_online_update_alone(base: str) -> None:
     assert [load(f"bgd_{base}_{ema}").ema_coefficient for ema in ("sm", "mm", "fm")] == [0.01, 0.5, 0.99]
 
 
+# pytracking's values for VOT2018 and VOT2019; the last two are counts of rotations and of all initial samples.
+VOT_SETTINGS = {
+    "image_sample_size": (14 * 16, 16 * 16),
+    "search_area_scale": (4.0, 4.5),
+    "sample_memory_size": (250, 100),
+    "learning_rate": (0.0075, 0.0075),
+    "init_samples_minimum_weight": (0.0, 0.0),
+    "train_skipping": (10, 10),
+    "net_opt_iter": (25, 15),
+    "net_opt_update_iter": (3, 2),
+    "net_opt_hn_iter": (3, 2),
+    "augmentation_expansion_factor": (2.0, 1.4),
+    "target_not_found_threshold": (0.0, 0.0),
+    "distractor_threshold": (100.0, 100.0),
+    "hard_negative_threshold": (0.45, 0.45),
+    "displacement_scale": (0.7, 0.7),
+    "perform_hn_without_windowing": (True, True),
+    "window_output": (True, True),
+    "box_refinement_iter": (5, 3),
+    "rotations": (12, 4),
+    "samples": (30, 13),
+}
+
+
+@pytest.mark.parametrize(("place", "name"), [(0, "dimp50_vot18"), (1, "dimp50_vot19")])
+def test_vot_settings_are_those_of_each_year(place: int, name: str) -> None:
+    params = load(name)
+    a = params.augmentation
+    counts = {
+        "rotations": len(a["rotate"]),
+        "samples": 2 + sum(len(a[kind]) for kind in ("rotate", "blur", "relativeshift")) + a["dropout"][0],
+    }
+    found = {key: counts[key] if key in counts else getattr(params, key) for key in VOT_SETTINGS}
+    assert found == {key: values[place] for key, values in VOT_SETTINGS.items()}
+
+
 def test_reading_parameter_files_imports_no_torch() -> None:
     code = (
         "import sys, pytracking.parameter.dimp.rls_dimp50 as file\n"
