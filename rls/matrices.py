@@ -28,8 +28,8 @@ def downdate_(
         P_{n+b} = β⁻ˢ P_n − Zᵀ Z,      Z = L⁻¹ X β⁻ˢ P_n,      L Lᵀ = I + X β⁻ˢ P_n Xᵀ
 
     with X = discounted(rows) for s = b steps, X = rows otherwise. Returns the smallest pivot of that Cholesky
-    factorization, 1 + β⁻¹ xᵀ P x for b = 1. It is at least 1 for every positive definite P. If it is not (or not a
-    number), P is left as it was. The pivot is the only host read.
+    factorization, 1 + β⁻¹ xᵀ P x for b = 1. It is at least 1 for every positive definite P. If it is not, not a
+    number, or infinite, P is left as it was.
     """
     count = rows.shape[0]
     steps = count if steps is None else steps
@@ -49,7 +49,7 @@ def downdate_(
         pivot = float(torch.where(info == 0, root.diagonal().min().square(), math.nan))
         factor = torch.linalg.solve_triangular(root, gain, upper=False)
     if not 1 - 4 * torch.finfo(work).eps <= pivot < math.inf:
-        return pivot if pivot < math.inf else math.nan
+        return pivot
     factor = factor.to(P.dtype)
     if growth != 1:
         P *= growth
@@ -61,42 +61,14 @@ def downdate_(
     return max(pivot, 1.0)
 
 
-def guarded_downdate_(
-    P: Tensor,  # (dim, dim), changed in place
-    row: Tensor,  # (1, dim)
-    beta: float,
-    steps: int,  # forgetting steps before it: 0 or 1
-) -> tuple[Tensor, Tensor]:
-    """`downdate_` by one row without a host read: where the pivot is bad P only forgets, as for a row of zeros.
-
-    Returns the pivot, which is not rounded up to 1 here, and whether it is good, (1, 1) each on the device.
-    """
-    growth = beta**-steps
-    work = torch.promote_types(P.dtype, torch.float32)
-    gain = (row @ P).to(work)
-    if growth != 1:
-        gain *= growth
-    pivot = gain @ row.to(work).mT + 1
-    good = (pivot >= 1 - 4 * torch.finfo(work).eps) & (pivot < math.inf)
-    factor = (gain / pivot.sqrt()).masked_fill(~good, 0.0).to(P.dtype)  # filled, since NaN times 0 is NaN
-    if growth != 1:
-        P *= growth
-    P.addcmul_(factor.mT, factor, value=-1)
-    return pivot, good
-
-
 def add_ridge_(
     P: Tensor,  # (dim, dim), changed in place
     ridge: float,
 ) -> None:
-    """P ← (P⁻¹ + ridge I)⁻¹, written as (I + ridge P)⁻¹ P, which needs no inverse of a small P.
-
-    I + ridge P of a positive semidefinite P has eigenvalues of at least 1, so that nobody need ask whether it has an
-    inverse: a host read.
-    """
+    """P ← (P⁻¹ + ridge I)⁻¹, written as (I + ridge P)⁻¹ P, which needs no inverse of a small P."""
     wide = P.to(torch.promote_types(P.dtype, torch.float32))
     eye = torch.eye(len(P), dtype=wide.dtype, device=P.device)
-    renewed = torch.linalg.solve_ex(eye + ridge * wide, wide).result
+    renewed = torch.linalg.solve(eye + ridge * wide, wide)
     P.copy_((renewed + renewed.mT) / 2)
 
 
@@ -117,16 +89,6 @@ def orthonormal_rows(
     strong = power > cutoff**2
     basis: Tensor = (vectors[:, strong] / power[strong].sqrt()).flip(1).mT @ wide
     return basis.to(rows.dtype)
-
-
-def unit_row(
-    row: Tensor,  # (1, dim)
-    cutoff: float,
-) -> tuple[Tensor, Tensor]:
-    """`orthonormal_rows` of one row without a host read: (1, dim), or zeros; and whether it is one of length 1."""
-    length = torch.linalg.vector_norm(row)
-    long = length > cutoff
-    return (row / length).masked_fill(~long, 0.0), long
 
 
 def polished(

@@ -1,7 +1,6 @@
 """Stochastic gradient descent whose gradients pass through the memory of recursive least squares (Eq. 33, 35)."""
 
 from collections.abc import Callable, Collection, Iterable, Mapping
-from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -12,66 +11,12 @@ from torch.optim import Optimizer
 
 from rls.base import InverseCorrelation
 from rls.checks import check_at_least_one, check_choice, check_forgetting_factor, check_non_negative, check_positive
-from rls.distributed import gathered_rows, mean_over_processes
 from rls.inverse_correlation import make_inverse_correlation
-from rls.layers import InputTap, Layer, groups_of, preconditionable_layers
+from rls.layers import InputTap, Layer, groups_of, preconditionable_layers, trainable_bias
+from rls.preconditioning import PreconditionedLayer, inputs_of
 
 BLOCKS = ("virtual", "exact")
-
-
-@dataclass
-class PreconditionedLayer:
-    """A layer with the P of its inputs: one, or one for each group of a convolution."""
-
-    name: str
-    weight: Tensor
-    bias: Tensor | None  # None where it is frozen, too
-    tap: InputTap
-    inverse_correlations: tuple[InverseCorrelation, ...]
-    block: str  # "virtual" or "exact"
-    process_group: dist.ProcessGroup | None
-
-    @property
-    def inverse_correlation(self) -> InverseCorrelation:
-        """The P of a layer that has one. Raises ValueError for a convolution with groups."""
-        if len(self.inverse_correlations) != 1:
-            raise ValueError(f"Layer {self.name!r} has {len(self.inverse_correlations)} P: see inverse_correlations.")
-        return self.inverse_correlations[0]
-
-    def take_inputs(self) -> Tensor | None:
-        """What goes into P, (b, groups, p): of all backward passes since the last call."""
-        inputs = self.tap.take()
-        return inputs if inputs is None else inputs.to(self.weight.device, self.inverse_correlations[0].dtype)
-
-    def require(self, inputs: Tensor | None) -> Tensor:
-        """The inputs. Raises RuntimeError where there are none."""
-        if inputs is None:
-            raise RuntimeError(
-                f"Layer {self.name!r} has a gradient but no input on record: create the optimizer before the forward "
-                "pass, call the layer itself (not its weight), and call step() once after each backward pass."
-            )
-        return inputs
-
-    def precondition(
-        self,
-        inputs: Tensor,  # (b, groups, p)
-        weight_decay: float,
-    ) -> None:
-        """Update P, then [dW, db] ← ([dW, db] + weight_decay [W, b]) P, in place in the gradients."""
-        assert self.weight.grad is not None
-        gradient, bias_gradient = self.weight.grad, None if self.bias is None else self.bias.grad
-        if weight_decay:
-            gradient.add_(self.weight, alpha=weight_decay)
-            if self.bias is not None and bias_gradient is not None:
-                bias_gradient.add_(self.bias, alpha=weight_decay)
-        rows = gradient.flatten(1)  # the gradient itself, where its memory is in this order
-        size = len(rows) // len(self.inverse_correlations)  # outputs of a group
-        for index, P in enumerate(self.inverse_correlations):
-            P.update(inputs[:, index], one_step=True)
-            outputs = slice(index * size, (index + 1) * size)
-            P.apply_(rows[outputs], None if bias_gradient is None else bias_gradient[outputs])
-        if not gradient.is_contiguous():
-            gradient.copy_(rows.reshape(gradient.shape))
+FIXED = ("delta", "estimator", "max_rank", "block", "layers")  # options that every P is made with
 
 
 class RLSSGD(Optimizer):
@@ -86,14 +31,16 @@ class RLSSGD(Optimizer):
         [W, b] ← [W, b] − lr v
 
     A bias counts as the weight of a constant input 1; a convolution with groups has a P for each group. Other
-    parameters of the model (of norms, embeddings, layers not chosen) get plain SGD. The virtual input is the mean over
-    the batch, which goes with a loss that is a mean over the batch. Several backward passes before a step pool their
-    inputs. Under DistributedDataParallel, whose gradients are means over the processes, so are the inputs.
+    parameters of the model (of norms, embeddings, layers not chosen) get plain SGD, and so do layers whose weight is
+    computed from other parameters (parametrizations, pruning): with a PlainGradientWarning. The virtual input is the
+    mean over the batch, which goes with a loss that is a mean over the batch. Several backward passes before a step
+    pool their inputs. Under DistributedDataParallel, whose gradients are means over the processes, so are the inputs.
 
     Args:
         model: the module to train, or groups of modules with their own options, as in
             `[{"model": net.fc4}, {"model": net.fc6, "lr": 1e-3}]`. Groups may have a value of their own for all
-            arguments down to `layers`.
+            arguments down to `layers`. `param_groups` may be changed between steps as with torch's optimizers: lr,
+            beta, momentum and weight_decay, the other options are refused then.
         lr: learning rate.
         delta: regularizer δ; P_0 = I/δ multiplies the gradient, so the first effective learning rate is lr/δ.
         beta: forgetting factor β in (0, 1].
@@ -107,7 +54,7 @@ class RLSSGD(Optimizer):
         estimator: form of P, "low_rank" or "dense"; dense is faster where p is at most twice the columns it would have.
         max_rank: bound of the columns of the low-rank form.
         layers: names, within the model, of the layers that get a P; all by default.
-        dtype: of P; by default that of the weight, float32 at least.
+        dtype: of P; by default that of the weight, float32 at least. Long inputs widen it (`rls.base`).
         input_modules: for a layer, the module whose input is taken for the layer's own, e.g. the Dropout before it.
 
     Raises:
@@ -132,6 +79,7 @@ class RLSSGD(Optimizer):
         input_modules: Mapping[nn.Module, nn.Module] | None = None,
     ) -> None:
         self.layers: list[PreconditionedLayer] = []
+        self._fixed: list[dict[str, Any]] = []  # of each group
         self._decay_before = check_choice("weight_decay_mode", weight_decay_mode, ("authors", "paper")) == "paper"
         self._max_grad_norm = None if max_grad_norm is None else check_positive("max_grad_norm", max_grad_norm)
         self._dtype = dtype
@@ -148,10 +96,16 @@ class RLSSGD(Optimizer):
             "block": block,
             "layers": None if layers is None else tuple(layers),
         }
-        super().__init__(groups, defaults)
-        if self._input_modules:
-            foreign = ", ".join(map(str, self._input_modules))
-            raise ValueError(f"Expected input_modules for layers of the model that are trained, got one for {foreign}.")
+        try:
+            super().__init__(groups, defaults)
+            if self._input_modules:
+                foreign = ", ".join(map(str, self._input_modules))
+                raise ValueError(
+                    f"Expected input_modules for layers of the model that are trained, got one for {foreign}."
+                )
+        except BaseException:
+            self.remove_hooks()  # as long as somebody holds the exception, its frames would keep them on the model
+            raise
 
     def add_param_group(self, param_group: dict[str, Any]) -> None:
         """Add `{"model": module, ...}` with the group's own options."""
@@ -162,35 +116,64 @@ class RLSSGD(Optimizer):
         if unknown := options.keys() - self.defaults.keys():
             raise ValueError(f"Expected options among {sorted(self.defaults)}, got {sorted(unknown)}.")
         _check_options(options)
-        process_group = model.process_group if isinstance(model, DistributedDataParallel) else None
-        inner = model.module if isinstance(model, DistributedDataParallel) else model
-        layers = preconditionable_layers(inner, options["layers"])
+        inner = _unwrapped(model)
+        process_groups = _process_groups(model)
         parameters = [parameter for parameter in model.parameters() if parameter.requires_grad]
+        layers = preconditionable_layers(inner, options["layers"])
+        matrices = {name: self._inverse_correlations(layer, options) for name, layer in layers.items()}
         super().add_param_group({**options, "params": parameters})
+        group = len(self.param_groups) - 1
+        self._fixed.append({name: options[name] for name in FIXED})
         for name, layer in layers.items():
-            self._add_layer(name, layer, options, process_group)
+            bias, block = trainable_bias(layer), options["block"]
+            source = self._input_modules.pop(layer, layer)
+            tap = InputTap(name, layer, source, bias is not None, every_row=block == "exact")
+            self.layers.append(
+                PreconditionedLayer(
+                    name, layer.weight, bias, tap, matrices[name], block, process_groups.get(layer), group
+                )
+            )
 
-    def _add_layer(
-        self, name: str, layer: Layer, options: Mapping[str, Any], process_group: dist.ProcessGroup | None
-    ) -> None:
-        weight, bias = layer.weight, layer.bias
-        if bias is not None and not bias.requires_grad:
-            bias = None
-        dim = weight[0].numel() + (bias is not None)
+    def _inverse_correlations(self, layer: Layer, options: Mapping[str, Any]) -> tuple[InverseCorrelation, ...]:
+        weight = layer.weight
+        dim = weight[0].numel() + (trainable_bias(layer) is not None)
         dtype = self._dtype or torch.promote_types(weight.dtype, torch.float32)
-        source = self._input_modules.pop(layer, layer)
-        tap = InputTap(name, layer, source, bias is not None, every_row=options["block"] == "exact")
         settings = (options["estimator"], dim, options["delta"], options["beta"], options["max_rank"], dtype)
-        Ps = tuple(make_inverse_correlation(*settings, weight.device) for _ in range(groups_of(layer)))
-        self.layers.append(PreconditionedLayer(name, weight, bias, tap, Ps, options["block"], process_group))
+        return tuple(make_inverse_correlation(*settings, weight.device) for _ in range(groups_of(layer)))
 
     @torch.no_grad()
     def precondition(self) -> None:
-        """First half of `step`: update every P and multiply the gradients by it, in place."""
+        """First half of `step`: update every P and multiply the gradients by it, in place. Raises as `step`."""
+        self._check_groups()
         decay = {parameter: group["weight_decay"] for group in self.param_groups for parameter in group["params"]}
         layers = [layer for layer in self.layers if layer.weight.grad is not None]
-        for layer, inputs in zip(layers, _inputs_of(layers), strict=True):
+        every_input = inputs_of(layers)
+        for layer, inputs in zip(layers, every_input, strict=True):
+            layer.check(inputs)
+        # Nothing has been changed yet, and nothing is refused from here on.
+        for layer in self.layers:
+            layer.tap.clear()
+            for P in layer.inverse_correlations:
+                P.beta = self.param_groups[layer.group]["beta"]
+        for layer, inputs in zip(layers, every_input, strict=True):
             layer.precondition(inputs, decay[layer.weight] if self._decay_before else 0.0)
+
+    def _check_groups(self) -> None:
+        """That options and layers are such as the matrices have been made for."""
+        for number, (group, fixed) in enumerate(zip(self.param_groups, self._fixed, strict=True)):
+            _check_options(group)
+            for name, value in fixed.items():
+                if group[name] != value:
+                    raise ValueError(
+                        f"Expected {name} of param_groups[{number}] to stay {value!r}, which its inverse correlations "
+                        f"have been made with, got {group[name]!r}: set it back, or make a new optimizer."
+                    )
+        for layer in self.layers:
+            if not layer.tap.is_on_its_weight:
+                raise RuntimeError(
+                    f"Layer {layer.name!r} no longer has the weight that this optimizer was made for (it was replaced, "
+                    "pruned or parametrized since): make a new optimizer."
+                )
 
     @torch.no_grad()
     def descend(self) -> None:
@@ -211,8 +194,8 @@ class RLSSGD(Optimizer):
 
         Raises:
             RuntimeError: if a layer has a gradient, but its input was not seen since the last step.
-            ValueError, PositiveDefinitenessError: if a layer's input is not finite, or its P beyond repair; raised by
-                the next step where the device is CUDA and the block virtual (`InverseCorrelation.update`).
+            ValueError, PositiveDefinitenessError: if an option is out of its range or cannot be changed, a layer's
+                input is not finite, or its P beyond repair. A step that is refused changes nothing.
         """
         loss = None
         if closure is not None:
@@ -250,10 +233,47 @@ class RLSSGD(Optimizer):
             raise ValueError(
                 f"State mismatch: expected {len(expected)} layers with {expected} inverse correlations, got {found}."
             )
+        pairs = [
+            (P, state)
+            for layer, layer_states in zip(self.layers, states, strict=True)
+            for P, state in zip(layer.inverse_correlations, layer_states, strict=True)
+        ]
+        for P, state in pairs:
+            check_forgetting_factor(state.get("beta", P.beta))
+            P.check_state_dict({**state, "beta": P.beta})
+        self._check_saved_groups(state_dict)
         super().load_state_dict(state_dict)
-        for layer, layer_states in zip(self.layers, states, strict=True):
-            for P, state in zip(layer.inverse_correlations, layer_states, strict=True):
-                P.load_state_dict(state)
+        for P, state in pairs:
+            P.beta = state["beta"]
+            P.load_state_dict(state)
+        for layer in self.layers:
+            layer.tap.clear()
+
+    def _check_saved_groups(self, state_dict: Mapping[str, Any]) -> None:
+        """That the saved groups have the options and shapes of this optimizer's."""
+        saved_groups = state_dict["param_groups"]
+        if len(saved_groups) != len(self.param_groups):
+            raise ValueError(f"State mismatch: expected {len(self.param_groups)} groups, got {len(saved_groups)}.")
+        for saved, group, fixed in zip(saved_groups, self.param_groups, self._fixed, strict=True):
+            if missing := sorted(self.defaults.keys() - saved.keys()):
+                raise ValueError(
+                    f"State mismatch: expected the options {sorted(self.defaults)}, {missing} are missing."
+                )
+            _check_options(saved)
+            for name, value in fixed.items():
+                if saved[name] != value:
+                    raise ValueError(f"State mismatch: expected {name} = {value!r}, got {saved[name]!r}.")
+            if len(saved["params"]) != len(group["params"]):
+                raise ValueError(
+                    f"State mismatch: expected {len(group['params'])} parameters, got {len(saved['params'])}."
+                )
+            for key, parameter in zip(saved["params"], group["params"], strict=True):
+                velocity = state_dict["state"].get(key, {}).get("momentum_buffer", parameter)
+                if velocity.shape != parameter.shape:
+                    raise ValueError(
+                        f"State mismatch: expected a momentum of shape {tuple(parameter.shape)}, got "
+                        f"{tuple(velocity.shape)}."
+                    )
 
     def __getstate__(self) -> dict[str, Any]:
         return self.__dict__.copy()  # torch's own keeps three entries only; copies need the layers, too
@@ -270,21 +290,19 @@ def _check_options(options: Mapping[str, Any]) -> None:
         check_at_least_one("max_rank", options["max_rank"])
 
 
-def _inputs_of(layers: list[PreconditionedLayer]) -> list[Tensor]:
-    """Inputs of all layers, over all processes, before anything is changed."""
-    seen = [layer.take_inputs() for layer in layers]
-    spread = [index for index, layer in enumerate(layers) if layer.process_group is not None]
-    virtual = [index for index in spread if layers[index].block == "virtual"]
-    if virtual:
-        group = layers[virtual[0]].process_group
-        shapes = [(1, len(layers[i].inverse_correlations), layers[i].inverse_correlations[0].dim) for i in virtual]
-        means = mean_over_processes([seen[i] for i in virtual], shapes, layers[virtual[0]].weight, group)
-        for index, mean in zip(virtual, means, strict=True):
-            seen[index] = mean
-    for index in spread:
-        if layers[index].block == "exact":
-            seen[index] = gathered_rows(layers[index].require(seen[index]), layers[index].process_group)
-    return [layer.require(inputs) for layer, inputs in zip(layers, seen, strict=True)]
+def _unwrapped(model: nn.Module) -> nn.Module:
+    """The model inside of DistributedDataParallel and torch.compile."""
+    while True:
+        inner = model.module if isinstance(model, DistributedDataParallel) else getattr(model, "_orig_mod", None)
+        if inner is None:
+            return model
+        model = inner
+
+
+def _process_groups(model: nn.Module) -> dict[nn.Module, dist.ProcessGroup]:
+    """The processes over which the gradients of each module are averaged, wherever the wrapper is."""
+    wrappers = [module for module in model.modules() if isinstance(module, DistributedDataParallel)]
+    return {module: wrapper.process_group for wrapper in wrappers for module in wrapper.modules()}
 
 
 def sgd_step_(

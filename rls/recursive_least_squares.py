@@ -9,14 +9,16 @@ from torch import Tensor
 from rls.checks import check_at_least_one, check_device, check_last_dim, check_real_floating
 from rls.inverse_correlation import make_inverse_correlation
 from rls.matrices import discounted
+from rls.precision import OutsideInferenceMode, changes_state
 
 
-class RecursiveLeastSquares:
+class RecursiveLeastSquares(OutsideInferenceMode):
     """Weights of a linear map x ↦ W x, at every step the minimum over all samples so far of
 
         Σ_i βⁿ⁻ⁱ |W x_i − y_i|² + δ_n |W − W_0|²,      δ_n = δ βⁿ
 
-    (Eq. 5 and 13; `rls.base` says what becomes of δ_n on an endless stream).
+    (Eq. 5 and 13; `rls.base` says what becomes of δ_n on an endless stream, or with inputs too long for it. What is
+    added to δ_n then pulls to the weights of that moment).
 
     Args:
         in_features: p, length of an input.
@@ -48,14 +50,16 @@ class RecursiveLeastSquares:
         self.inverse_correlation = make_inverse_correlation(
             estimator, in_features, delta, beta, max_rank, dtype, device
         )
+        self.device = self.inverse_correlation.device
         shape = (check_at_least_one("out_features", out_features), in_features)
-        self.weight = torch.zeros(shape, dtype=dtype, device=self.inverse_correlation.device)
-        if weight is not None:
-            if weight.shape != shape:
-                raise ValueError(f"Shape mismatch: expected weight as {shape}, got {tuple(weight.shape)}.")
-            self.weight.copy_(weight.detach())
+        if weight is not None and weight.shape != shape:
+            raise ValueError(f"Shape mismatch: expected weight as {shape}, got {tuple(weight.shape)}.")
+        with torch.inference_mode(False):
+            self.weight = torch.zeros(shape, dtype=dtype, device=self.device)
+            if weight is not None:
+                self.weight.copy_(weight.detach())
 
-    @torch.no_grad()
+    @changes_state
     def update(
         self,
         x: Tensor,  # (p,) or (b, p), oldest first
@@ -77,24 +81,27 @@ class RecursiveLeastSquares:
             )
         if not y.isfinite().all():
             raise ValueError("Expected finite numbers in y, got NaN or infinity.")
-        rows = P.checked_rows(x)
+        rows = x.detach().reshape(-1, x.shape[-1]).to(P.dtype)
         targets = y.detach().reshape(-1, len(self.weight)).to(P.dtype)
-        for block in P.blocks(len(rows)):
+        for block in P.absorb(x):
             residual = targets[block] - rows[block] @ self.weight.mT
-            P.update(rows[block])
-            P.settle()  # of a bad update the weights are to know nothing
             self.weight += discounted(residual, P.beta).mT @ P.apply(discounted(rows[block], P.beta))
 
     def state_dict(self) -> dict[str, Any]:
         """Copy of the whole state."""
         return {"weight": self.weight.clone(), "inverse_correlation": self.inverse_correlation.state_dict()}
 
+    @changes_state
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Restore what `state_dict` returned.
 
         Raises:
-            ValueError: if the state is of an estimator of another shape or other settings.
+            ValueError: if the state is of an estimator of another shape or other settings; nothing is changed then.
         """
+        if state.keys() != {"weight", "inverse_correlation"}:
+            raise ValueError(
+                f"State mismatch: expected the keys 'weight' and 'inverse_correlation', got {sorted(state)}."
+            )
         if state["weight"].shape != self.weight.shape:
             raise ValueError(
                 f"State mismatch: expected weight as {tuple(self.weight.shape)}, got {tuple(state['weight'].shape)}."

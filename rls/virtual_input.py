@@ -7,6 +7,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from rls.checks import check_at_least_one
+from rls.precision import exact_arithmetic
 
 
 def linear_virtual_input(
@@ -18,7 +19,7 @@ def linear_virtual_input(
     Raises:
         ValueError: if there is no sample.
     """
-    if inputs.ndim < 2 or inputs.numel() == 0:
+    if inputs.ndim < 2 or inputs.shape[:-1].numel() == 0:
         raise ValueError(f"Shape mismatch: expected inputs as (b, p) with b of at least 1, got {tuple(inputs.shape)}.")
     mean = inputs.flatten(end_dim=-2).mean(dim=0)
     return F.pad(mean, (0, 1), value=1.0) if bias else mean
@@ -122,7 +123,8 @@ def score_adjoints(
     windows = padded.unfold(2, height, 1).unfold(3, width, 1)  # (N, M, k, k, H, W), the taps in reverse
     # Copied row by row: `F.unfold` takes three times as long on a CPU.
     taps = windows.reshape(len(feat), -1, height * width)
-    total: Tensor = torch.bmm(feat.flatten(2), taps.mT).sum(dim=0)
+    with exact_arithmetic(feat.device):
+        total: Tensor = torch.bmm(feat.flatten(2), taps.mT).sum(dim=0)
     return total.view(-1, score_maps.shape[1], kernel_size, kernel_size).flip(2, 3).transpose(0, 1)
 
 

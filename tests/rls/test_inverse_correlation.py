@@ -290,15 +290,15 @@ def test_ridge_is_renewed_before_it_vanishes(form: str, dtype: torch.dtype) -> N
     inputs = drifting(400, dim, step=0.5).to(dtype)
     inputs[200:, 3:] = 0  # half of the directions are not excited any more
     P = make(form, dim, delta, beta, dtype)
-    limit = 1 / (delta * math.sqrt(torch.finfo(dtype).eps))
     for count, x in enumerate(inputs, start=1):
         P.update(x)
-        assert 2 <= P.scale <= limit * (1 + 1e-9)
+        assert 2 <= P.scale <= 1 / (delta * math.sqrt(torch.finfo(dtype).eps)) * (1 + 1e-9)
+        assert float(x.double().square().sum()) * P.scale <= P.longest_input * (1 + 1e-9)
         if count % 50 == 0:
             correlation = correlation_in_force(P, inputs[:count])
             error = torch.linalg.matrix_norm(P.to_dense().double() - torch.linalg.inv(correlation), 2) / P.scale
             assert error <= 10 * torch.finfo(dtype).eps + rounding_of_inverse(correlation)
-    assert P.scale > limit / 6  # between the floor and four times it, less one step
+    assert P.scale > 20  # it has faded
 
 
 @forms
@@ -487,14 +487,6 @@ def test_dense_fails_with_numbers_beyond_repair(entry: float) -> None:
         P.update(torch.tensor([[2.0, 0, 0, 0], [1.0, 0, 0, 0]]))
     assert torch.equal(P.to_dense().nan_to_num(), before.nan_to_num())
     assert P.num_updates == 2
-
-
-def test_overflow_in_half_precision_is_an_error() -> None:
-    P = DenseInverseCorrelation(4, 5e-4, dtype=torch.float16)  # 1/δ = 2000, the largest float16 is 65504
-    with pytest.raises(PositiveDefinitenessError, match=r"1/δ_n = 2000.*wider dtype"):
-        P.update(torch.full((4,), 100.0))
-    assert P.num_updates == 0
-    assert P.to_dense().isfinite().all()
 
 
 def test_low_rank_repairs_its_core_with_a_warning() -> None:

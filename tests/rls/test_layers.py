@@ -187,7 +187,7 @@ def test_inputs_in_half_precision_are_averaged_in_single() -> None:
         output = layer(torch.ones(1000, 2, dtype=torch.bfloat16))
         assert output.dtype == torch.bfloat16
     output.sum().backward()
-    found = tap.take()
+    found = tap.inputs()
     assert found is not None
     assert found.dtype == torch.float32
     torch.testing.assert_close(found, torch.ones(1, 1, 2), rtol=0, atol=0)

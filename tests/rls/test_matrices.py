@@ -9,10 +9,8 @@ from rls.matrices import (
     add_ridge_,
     discounted,
     downdate_,
-    guarded_downdate_,
     orthonormal_rows,
     polished,
-    unit_row,
 )
 
 
@@ -51,9 +49,9 @@ def test_downdate_leaves_an_indefinite_matrix_alone(count: int) -> None:
     assert not downdate_(P, torch.eye(4)[1 : 1 + count]) >= 1
 
 
-def test_downdate_takes_overflow_for_no_number() -> None:
+def test_downdate_leaves_a_matrix_alone_where_it_overflows() -> None:
     P = torch.eye(2, dtype=torch.float16) * 2000
-    assert math.isnan(downdate_(P, torch.full((1, 2), 100.0, dtype=torch.float16)))
+    assert math.isinf(downdate_(P, torch.full((1, 2), 100.0, dtype=torch.float16)))
     assert torch.equal(P, torch.eye(2, dtype=torch.float16) * 2000)
 
 
@@ -92,39 +90,3 @@ def test_polishing_squares_the_defect() -> None:
         defect = torch.linalg.matrix_norm(basis @ basis.mT - eye, 2)
         basis = polished(basis)
         assert torch.linalg.matrix_norm(basis @ basis.mT - eye, 2) <= defect**2 + 1e-15
-
-
-@pytest.mark.parametrize("beta", [1.0, 0.8])
-@pytest.mark.parametrize("steps", [0, 1])
-@pytest.mark.parametrize("dtype", [torch.float64, torch.float16])
-def test_guarded_downdate_is_the_downdate(beta: float, steps: int, dtype: torch.dtype) -> None:
-    P, x = symmetric(5).to(dtype), torch.randn(1, 5).to(dtype)
-    guarded = P.clone()
-    expected = downdate_(P, x, beta, steps)
-    pivot, good = guarded_downdate_(guarded, x, beta, steps)
-    tolerance = 4 * torch.finfo(dtype).eps  # entries are of order 1
-    torch.testing.assert_close(guarded, P, rtol=0, atol=tolerance)
-    assert pivot.item() == pytest.approx(expected, rel=1e-6)
-    assert good.item()
-    assert torch.equal(guarded, guarded.mT)
-
-
-@pytest.mark.parametrize("entry", [-2.0, math.nan, math.inf, -math.inf])
-def test_guarded_downdate_only_forgets_where_the_pivot_is_bad(entry: float) -> None:
-    P = torch.diag(torch.tensor([1.0, entry, 1.0]))
-    expected = P * 0.5**-1
-    pivot, good = guarded_downdate_(P, torch.eye(3)[1:2], 0.5, 1)
-    assert not good.item()
-    assert not 1 <= pivot.item() < math.inf
-    torch.testing.assert_close(P, expected, rtol=0, atol=0, equal_nan=True)
-
-
-def test_unit_row_is_the_orthonormal_basis_of_one_row() -> None:
-    row = torch.tensor([[3.0, 0.0, 4.0]])
-    unit, long = unit_row(row, 4.9)
-    assert long.item()
-    torch.testing.assert_close(unit, orthonormal_rows(row, 4.9))
-    for short, cutoff in ((row, 5.1), (0 * row, 0.0)):
-        unit, long = unit_row(short, cutoff)
-        assert not long.item()
-        assert torch.equal(unit, torch.zeros(1, 3))

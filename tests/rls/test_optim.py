@@ -328,7 +328,7 @@ def test_deepcopy_goes_on_alike_and_apart(settings: dict) -> None:
     assert train(net, optimizer, later) == train(twin, other, later)
     copied_net = copy.deepcopy(net)
     loss_of(copied_net, batch()).backward()  # the hooks of a copied model do not report to this optimizer
-    assert all(layer.tap.take() is None for layer in optimizer.layers)
+    assert all(layer.tap.inputs() is None for layer in optimizer.layers)
 
 
 def test_closure_and_step_hooks_work_as_in_torch() -> None:

@@ -6,7 +6,6 @@ from torch import Tensor
 
 from ltr.models.target_classifier.optimizer import BatchGradientDescent, DiMPSteepestDescentGN, RLSBatchGradientDescent
 from tests.ltr.models.target_classifier.test_optimizer import DIMP, problem
-from tests.rls.no_reads import fake_cuda
 from tests.shared_data import Golden, golden
 
 SIZES = (20, 22, 24)  # samples of the three calls of case 5
@@ -210,41 +209,3 @@ def test_golden_reset_at_every_hundredth_call() -> None:
             assert online.P is not None
             allowed = 1e-8 + 10 * case.draw_error  # P is at most 1 / delta = 10
             torch.testing.assert_close(online.P.apply(probe), case[f"c16_Pprobe{t}"], rtol=1e-6, atol=allowed)
-
-
-@pytest.mark.parametrize("estimator", ["low_rank", "dense"])
-@pytest.mark.parametrize("weighted", [True, False])
-@pytest.mark.parametrize("beta", [1.0, 0.99])
-def test_calls_read_nothing_from_a_gpu(
-    estimator: Any, weighted: bool, beta: float, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    with fake_cuda(monkeypatch), torch.device("cuda"), torch.inference_mode():
-        loss = DiMPSteepestDescentGN(**DIMP)
-        online = authors(loss, 0.01, beta=beta, estimator=estimator, ema_coefficient=0.5, reset_interval=5)
-        filter, feat, boxes = torch.rand(1, 4, 4, 4), torch.rand(5, 4, 9, 9), torch.rand(5, 4)
-        for _ in range(6):
-            filter, _, losses = online(
-                filter,
-                feat=feat,
-                bb=boxes,
-                sample_weight=torch.rand(5) if weighted else None,
-                compute_losses=False,
-            )
-        assert losses == []
-        assert filter.device.type == "cuda"
-
-
-def test_results_without_reads_are_the_same() -> None:
-    """On a CPU, whose P is told that reads are not free."""
-    loss, filter, feat, boxes = problem()
-    ordinary, unread = (RLSBatchGradientDescent(loss, 0.01, dtype=torch.float64) for _ in range(2))
-    filters = [filter, filter]
-    for call in range(4):
-        filters = [
-            online(weights, feat=feat, bb=boxes, compute_losses=False)[0]
-            for online, weights in zip((ordinary, unread), filters, strict=True)
-        ]
-        if call == 0:
-            assert unread.P is not None
-            unread.P._reads_are_free = False
-    torch.testing.assert_close(*filters, rtol=0, atol=1e-12)
