@@ -22,11 +22,11 @@ from rich.console import Console
 from rich.table import Table
 from torch import Tensor
 
+from ltr.common.image import read_image
 from ltr.models.target_classifier.online import RLSBatchGradientDescent
 from pytracking.evaluation.datasets import get_dataset
 from pytracking.evaluation.tracker import Tracker
 from pytracking.tracker.base import BaseTracker
-from pytracking.utils.image import read_image
 
 BLOCK = 20  # frames between two scheduled updates
 REFERENCE = "bgd_dimp_lite"

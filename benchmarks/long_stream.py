@@ -20,7 +20,7 @@ import torch
 from rich.console import Console
 from rich.table import Table
 
-from ltr.admin.provenance import describe_environment
+from ltr.common.provenance import describe_environment
 from pytracking.evaluation.datasets import get_dataset
 from pytracking.evaluation.prefetch import ReadAhead
 from pytracking.evaluation.tracker import Tracker, clock

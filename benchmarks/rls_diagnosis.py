@@ -18,11 +18,11 @@ from rich.console import Console
 from rich.table import Table
 from torch import Tensor
 
+from ltr.common.image import read_image
 from ltr.models.target_classifier.online import RLSBatchGradientDescent
 from pytracking.evaluation.data import Sequence
 from pytracking.evaluation.datasets import get_dataset
 from pytracking.evaluation.tracker import Tracker
-from pytracking.utils.image import read_image
 
 
 class RecordingRLS(RLSBatchGradientDescent):

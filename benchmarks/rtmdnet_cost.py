@@ -25,12 +25,12 @@ from inverse_correlation import drifting
 from rich.console import Console
 from rich.table import Table
 
+from ltr.common.image import read_image
+from ltr.common.types import Image
 from pytracking.evaluation.datasets import get_dataset
 from pytracking.evaluation.tracker import Tracker
 from pytracking.tracker.base import BaseTracker
 from pytracking.tracker.rtmdnet import fine_tuning
-from pytracking.utils.image import read_image
-from pytracking.utils.types import Image
 from rls import RLSSGD, DenseInverseCorrelation, LowRankInverseCorrelation
 from rls.base import InverseCorrelation
 

@@ -25,8 +25,8 @@ import torch
 from rich.console import Console
 from rich.table import Table
 
-from ltr.admin.errors import exit_status
-from ltr.admin.provenance import describe_environment
+from ltr.common.errors import exit_status
+from ltr.common.provenance import describe_environment
 from ltr.trainers.folder import TrainingFolder
 from ltr.trainers.options import TrainingOptions, parse_overrides
 from ltr.trainers.processes import Processes, start_processes

@@ -14,8 +14,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ltr.admin.errors import exit_status
-from ltr.admin.interruption import SIGNAL_BASE
+from ltr.common.errors import exit_status
+from ltr.common.interruption import SIGNAL_BASE
 
 if TYPE_CHECKING:
     from ltr.trainers.folder import TrainingFolder
@@ -115,7 +115,7 @@ def _train_in(
 
 
 def _folder(settings: SettingsModule, options: TrainingOptions) -> TrainingFolder:
-    from ltr.admin.environment import env_settings
+    from ltr.common.environment import env_settings
     from ltr.trainers.folder import TrainingFolder
 
     workspace = options.workspace if options.workspace is not None else env_settings().workspace_path

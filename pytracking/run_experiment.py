@@ -17,7 +17,7 @@ from collections.abc import Sequence as SequenceOf
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pytracking.utils.errors import InputError, exit_status, unknown_name
+from ltr.common.errors import InputError, exit_status, unknown_name
 
 if TYPE_CHECKING:
     from pytracking.evaluation.engines.base import Engine

@@ -8,7 +8,7 @@ from collections.abc import Sequence as SequenceOf
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pytracking.utils.errors import exit_status
+from ltr.common.errors import exit_status
 
 if TYPE_CHECKING:
     from pytracking.evaluation.running import RunSummary

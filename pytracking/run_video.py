@@ -12,8 +12,8 @@ from collections.abc import Sequence as SequenceOf
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ltr.common.errors import exit_status
 from pytracking.run_tracker import ALL_PANELS, parse_bool, parse_count
-from pytracking.utils.errors import exit_status
 
 if TYPE_CHECKING:
     from pytracking.video.run import VideoSummary

@@ -17,7 +17,7 @@ from collections.abc import Sequence as SequenceOf
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pytracking.utils.errors import InputError, exit_status
+from ltr.common.errors import InputError, exit_status
 
 if TYPE_CHECKING:
     from pytracking.evaluation.data import SequenceList
@@ -90,7 +90,7 @@ def _serve(args: argparse.Namespace) -> int:
 
 
 def _trackers_ini(args: argparse.Namespace) -> int:
-    from pytracking.utils.files import write_atomic
+    from ltr.common.files import write_atomic
     from pytracking.VOT.workspace import trackers_ini, write_workspace
 
     trackers = parse_trackers(args.trackers)
@@ -127,7 +127,7 @@ def _experiment(args: argparse.Namespace) -> int:
 
 
 def _analysis(args: argparse.Namespace) -> int:
-    from pytracking.utils.files import check_output, write_atomic
+    from ltr.common.files import check_output, write_atomic
     from pytracking.VOT.analysis import format_scores, format_sequences, score_tracker
     from pytracking.VOT.protocols import read_protocol
     from pytracking.VOT.sequences import vot_sequence

@@ -33,14 +33,14 @@ from rich.console import Console
 from rich.table import Table
 from stages import OTHER, STAGES, StageClock, watched
 
-from ltr.admin.provenance import describe_environment
+from ltr.common.image import read_image
+from ltr.common.provenance import describe_environment
 from pytracking.evaluation.data import Sequence
 from pytracking.evaluation.datasets import get_dataset
 from pytracking.evaluation.engines.local import limit_threads
 from pytracking.evaluation.prefetch import ReadAhead
 from pytracking.evaluation.tracker import Tracker
 from pytracking.features.net_wrappers import NetWithBackbone
-from pytracking.utils.image import read_image
 from pytracking.utils.memory import PeakMemory
 
 BLOCK = 20

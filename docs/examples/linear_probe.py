@@ -8,9 +8,9 @@ import sys
 import torch
 from torch import Tensor, nn
 
+from ltr.common.image import read_image
 from ltr.models.tracking.dimpnet import dimpnet_lite0
 from pytracking.evaluation import get_dataset
-from pytracking.utils.image import read_image
 from rls import RLSSGD
 
 

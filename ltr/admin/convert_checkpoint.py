@@ -18,7 +18,7 @@ from ltr.admin.checkpoint import (
     read_checkpoint,
     save_checkpoint,
 )
-from ltr.admin.files import check_output
+from ltr.common.files import check_output
 
 
 def convert_checkpoint(

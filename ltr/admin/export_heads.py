@@ -11,8 +11,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from ltr.admin.checkpoint import CheckpointError, read_checkpoint, save_checkpoint
-from ltr.admin.files import check_output
 from ltr.admin.loading import BACKBONE_PREFIX, backbone_digest, build_network
+from ltr.common.files import check_output
 
 
 def export_heads(source: str | Path, target: str | Path, overwrite: bool = False) -> Path:

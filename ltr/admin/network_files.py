@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from ltr.admin.environment import env_settings
+from ltr.common.environment import env_settings
 
 
 def find_network(name: str | Path) -> Path:

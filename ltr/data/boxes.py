@@ -5,7 +5,7 @@ Boxes are x, y, w, h, float64. All draws come from the generator that is given.
 
 import numpy as np
 
-from ltr.data.types import Array
+from ltr.common.types import Array
 
 PROPOSAL_SIGMAS = (0.01, 0.05, 0.1, 0.2, 0.3)  # in the side of the square of the box's area
 SMALLEST_PROPOSAL = 1.0  # pixels a side

@@ -19,12 +19,12 @@ import torch
 from torch import Tensor, nn
 from torch.utils.data import Dataset
 
-from ltr.admin.fingerprints import files_fingerprint
+from ltr.common.fingerprints import files_fingerprint
+from ltr.common.types import Array, Image
 from ltr.data.boxes import jittered_box, propose_boxes
 from ltr.data.collate import Sample, stack_sequences
 from ltr.data.labels import gaussian_labels
 from ltr.data.processing import SearchArea, brighter, to_gray
-from ltr.data.types import Array, Image
 from ltr.dataset.base import FileTrackDataset, TrackDataset
 from ltr.inference import prepare
 

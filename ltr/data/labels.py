@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from ltr.data.types import Array
+from ltr.common.types import Array
 
 
 def gaussian_labels(

@@ -12,13 +12,13 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from ltr.admin.errors import InputError
+from ltr.common.errors import InputError
+from ltr.common.types import Array, Image
 from ltr.data.box_sampling import SMALLEST_SIDE, sample_boxes
 from ltr.data.collate import Sample
 from ltr.data.sampler import MAX_UNSUITABLE, BadSampleError, TrackSampler, read_track
 from ltr.data.sampling_options import Sampling, gaussian, uniform
 from ltr.data.scene import Scene, rois_in_scene, scene_around
-from ltr.data.types import Array, Image
 from ltr.dataset.base import Track, TrackDataset
 
 

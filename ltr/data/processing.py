@@ -9,11 +9,11 @@ import cv2
 import numpy as np
 import torch
 
-from ltr.admin.errors import InputError
+from ltr.common.errors import InputError
+from ltr.common.types import Array, Image
 from ltr.data.boxes import PROPOSAL_SIGMAS, jittered_box, propose_boxes
 from ltr.data.collate import Sample
 from ltr.data.labels import gaussian_labels
-from ltr.data.types import Array, Image
 
 
 @dataclass(frozen=True)

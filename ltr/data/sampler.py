@@ -8,10 +8,10 @@ import numpy as np
 import torch
 from torch.utils.data import Dataset
 
-from ltr.admin.errors import InputError
+from ltr.common.errors import InputError
+from ltr.common.types import Array
 from ltr.data.collate import Sample
 from ltr.data.processing import Frames
-from ltr.data.types import Array
 from ltr.dataset.base import Track, TrackDataset
 
 GAP_GROWTH = 5  # frames

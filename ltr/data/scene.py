@@ -6,8 +6,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ltr.admin.transfer import upload
-from ltr.data.types import Array, Image
+from ltr.common.transfer import upload
+from ltr.common.types import Array, Image
 from ltr.models.layers.adaptive_roi_align import plain_taps
 
 PADDING = 0.1  # of its size, by which a box is enlarged on each side

@@ -8,10 +8,10 @@ from typing import Any
 
 import numpy as np
 
-from ltr.admin.fingerprints import files_fingerprint
+from ltr.common.fingerprints import files_fingerprint
+from ltr.common.types import Array
 from ltr.data.synthetic_rendering import RenderedScene
 from ltr.data.synthetic_scenes import SceneOptions, draw_scene
-from ltr.data.types import Array
 from ltr.dataset.base import Track, TrackDataset
 
 __all__ = ["SceneOptions", "SyntheticTracks", "package_photographs"]

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from ltr.data.types import Array
+from ltr.common.types import Array
 
 
 @dataclass(frozen=True)

@@ -8,9 +8,9 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from ltr.admin.errors import InputError
+from ltr.common.errors import InputError
+from ltr.common.types import Array
 from ltr.data.synthetic_rendering import RenderedScene, Sprite
-from ltr.data.types import Array
 
 _LONGEST_BACKGROUND = 1200  # pixels
 _CANVAS_MARGIN = 0.15  # of the longer side of a cut-out, for its deformation

@@ -13,8 +13,8 @@ from pathlib import Path
 
 import numpy as np
 
-from ltr.admin.errors import InputError
-from ltr.data.types import Array
+from ltr.common.errors import InputError
+from ltr.common.types import Array
 
 _SEPARATOR = re.compile(r"[ \t]*[,;][ \t]*|[ \t]+")
 _OTHER_SEPARATOR = re.compile(r"[ \t]*;[ \t]*|,?[ \t]+")  # where commas are decimal signs

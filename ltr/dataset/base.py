@@ -7,8 +7,8 @@ from pathlib import Path
 
 import numpy as np
 
-from ltr.data.image import read_image
-from ltr.data.types import Array, Image
+from ltr.common.image import read_image
+from ltr.common.types import Array, Image
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from ltr.admin.errors import InputError
+from ltr.common.errors import InputError
 from ltr.dataset.base import FileTrackDataset, Track
 from ltr.dataset.frame_files import first_existing
 from ltr.dataset.index_cache import Index, cached_index

@@ -10,7 +10,7 @@ similar ones stay in. The named ones are left out here, which gives 7081 and 125
 
 from pathlib import Path
 
-from ltr.admin.errors import InputError, unknown_name
+from ltr.common.errors import InputError, unknown_name
 from ltr.dataset.annotations import check_rows, read_boxes, read_flags, read_lines, read_table
 from ltr.dataset.base import FolderTrackDataset, Track, valid_boxes
 from ltr.dataset.roots import data_root, load_table, present_folders

@@ -6,8 +6,8 @@ from xml.etree import ElementTree as ET
 
 import numpy as np
 
-from ltr.admin.errors import InputError
-from ltr.data.types import Array
+from ltr.common.errors import InputError
+from ltr.common.types import Array
 from ltr.dataset.base import FileTrackDataset, Track, valid_boxes
 from ltr.dataset.index_cache import Index, cached_index
 from ltr.dataset.roots import data_root

@@ -12,9 +12,9 @@ from pathlib import Path
 
 import numpy as np
 
-from ltr.admin.environment import env_settings
-from ltr.admin.files import temporary_beside
-from ltr.data.types import Array
+from ltr.common.environment import env_settings
+from ltr.common.files import temporary_beside
+from ltr.common.types import Array
 
 Index = dict[str, Array]
 LOOKERS = 16  # threads

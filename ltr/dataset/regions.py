@@ -11,8 +11,8 @@ from pathlib import Path
 
 import numpy as np
 
-from ltr.admin.errors import InputError
-from ltr.data.types import Array
+from ltr.common.errors import InputError
+from ltr.common.types import Array
 from ltr.dataset.annotations import boxes_to_polygons, polygons_to_boxes, read_lines, read_rows
 
 SKIPPED, INITIALIZED, FAILED = 0, 1, 2  # marks, as the files write them

@@ -11,7 +11,7 @@ from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Any
 
-from ltr.admin.errors import InputError, unknown_name
+from ltr.common.errors import InputError, unknown_name
 from ltr.dataset.base import TrackDataset
 
 ENTRY_POINTS = "ltr.datasets"

@@ -9,8 +9,8 @@ from importlib import resources
 from pathlib import Path
 from typing import Any
 
-from ltr.admin.environment import env_settings
-from ltr.admin.errors import InputError
+from ltr.common.environment import env_settings
+from ltr.common.errors import InputError
 
 
 class PartialDataWarning(UserWarning):

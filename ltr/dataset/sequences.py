@@ -6,8 +6,8 @@ from typing import Protocol
 
 import numpy as np
 
-from ltr.admin.errors import InputError
-from ltr.data.types import Array
+from ltr.common.errors import InputError
+from ltr.common.types import Array
 from ltr.dataset.annotations import check_rows
 from ltr.dataset.base import FileTrackDataset, Track, valid_boxes
 from ltr.dataset.frame_files import listed_frames

@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from pathlib import Path
 
-from ltr.admin.errors import InputError
+from ltr.common.errors import InputError
 from ltr.dataset.annotations import read_boxes
 from ltr.dataset.base import FileTrackDataset, Track, valid_boxes
 from ltr.dataset.roots import data_root

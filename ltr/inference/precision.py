@@ -5,7 +5,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from ltr.admin.errors import InputError
+from ltr.common.errors import InputError
 
 DTYPES = {"bfloat16": torch.bfloat16, "float16": torch.float16}
 

@@ -14,7 +14,7 @@ from typing import Any, Literal, TypeVar, get_args
 import torch
 from torch import nn
 
-from ltr.admin.errors import InputError
+from ltr.common.errors import InputError
 from ltr.inference.engine import CompiledBackbone, CompiledModule, engine_available
 from ltr.inference.folding import fold_batch_norms
 from ltr.inference.iou_gradient import IoUGradient

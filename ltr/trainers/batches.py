@@ -11,8 +11,8 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, Sampler
 
-from ltr.admin.errors import InputError
-from ltr.admin.interruption import leave_to_parent
+from ltr.common.errors import InputError
+from ltr.common.interruption import leave_to_parent
 from ltr.trainers.processes import Processes
 from ltr.trainers.randomness import SeededDataset, Stream, derive_seed
 

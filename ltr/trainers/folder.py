@@ -21,9 +21,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ltr.admin.claims import ClaimedError, claim
-from ltr.admin.errors import InputError
-from ltr.admin.files import read_record, temporary_beside
+from ltr.common.claims import ClaimedError, claim
+from ltr.common.errors import InputError
+from ltr.common.files import read_record, temporary_beside
 
 if TYPE_CHECKING:
     from torch import nn
@@ -211,7 +211,7 @@ class TrainingFolder:
 
 def session_record(device: str, options: dict[str, Any]) -> dict[str, Any]:
     """With what a process works on a training: date, all options, software, device, commit of the source."""
-    from ltr.admin.provenance import describe_environment, git_commit
+    from ltr.common.provenance import describe_environment, git_commit
 
     return {
         "date": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar, Literal, TypeVar
 
-from ltr.admin.errors import InputError, unknown_name
+from ltr.common.errors import InputError, unknown_name
 
 
 @dataclass(kw_only=True)

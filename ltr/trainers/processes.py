@@ -13,8 +13,8 @@ import torch.distributed as dist
 from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
-from ltr.admin.errors import InputError
-from ltr.admin.provenance import check_device
+from ltr.common.errors import InputError
+from ltr.common.provenance import check_device
 
 T = TypeVar("T")
 

@@ -8,8 +8,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from ltr.admin.errors import InputError, unknown_name
-from ltr.admin.packages import package_folders, summary
+from ltr.common.errors import InputError, unknown_name
+from ltr.common.packages import package_folders, summary
 from ltr.trainers.options import TrainingOptions
 
 PACKAGE = "ltr.train_settings"

@@ -13,8 +13,8 @@ import torch
 from torch import Tensor
 from torch.utils.data import Dataset
 
-from ltr.admin.errors import InputError
-from ltr.admin.interruption import Ending, noting
+from ltr.common.errors import InputError
+from ltr.common.interruption import Ending, noting
 from ltr.inference.precision import computes_in
 from ltr.trainers.averages import Averages, StepSummary, summarize
 from ltr.trainers.batches import BatchLoader

@@ -18,8 +18,8 @@ from typing import Any
 
 import numpy as np
 
-from pytracking.utils.errors import InputError
-from pytracking.utils.types import Array
+from ltr.common.errors import InputError
+from ltr.common.types import Array
 from pytracking.VOT import measures
 from pytracking.VOT.measures import Run
 from pytracking.VOT.overlap import Convention, region_overlaps

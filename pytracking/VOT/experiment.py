@@ -23,18 +23,18 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ltr.admin.claims import ClaimedError, claim
-from ltr.admin.device_errors import device_error
-from ltr.admin.fingerprints import LENGTH, files_fingerprint
-from ltr.admin.interruption import completing
+from ltr.common.claims import ClaimedError, claim
+from ltr.common.device_errors import device_error
+from ltr.common.errors import InputError
+from ltr.common.files import read_record, write_atomic
+from ltr.common.fingerprints import LENGTH, files_fingerprint
+from ltr.common.image import read_image
+from ltr.common.interruption import completing
 from pytracking.evaluation.data import Sequence
 from pytracking.evaluation.result_identity import differences, image_folder
 from pytracking.evaluation.result_names import folded, set_aside
 from pytracking.evaluation.results import ResultStore
 from pytracking.evaluation.tracker import Tracker, clock, network_files
-from pytracking.utils.errors import InputError
-from pytracking.utils.files import read_record, write_atomic
-from pytracking.utils.image import read_image
 from pytracking.utils.seeding import seed_everything, sequence_seed
 from pytracking.VOT.protocols import Experiment, Protocol
 from pytracking.VOT.regions import format_row, read_regions

@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from pytracking.utils.types import Array
+from ltr.common.types import Array
 from pytracking.VOT.overlap import Convention
 from pytracking.VOT.regions import FAILED, INITIALIZED
 

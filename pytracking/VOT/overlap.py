@@ -15,8 +15,8 @@ from typing import Literal, NamedTuple, get_args
 
 import numpy as np
 
-from pytracking.utils.errors import unknown_name
-from pytracking.utils.types import Array
+from ltr.common.errors import unknown_name
+from ltr.common.types import Array
 from pytracking.VOT.regions import BOX, Regions
 
 Convention = Literal["challenge", "toolkit"]

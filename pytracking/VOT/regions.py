@@ -8,8 +8,8 @@ from pathlib import Path
 
 import numpy as np
 
+from ltr.common.errors import InputError
 from ltr.dataset.regions import BOX, FAILED, INITIALIZED, POLYGON, SKIPPED, Regions, read_text_regions
-from pytracking.utils.errors import InputError
 
 __all__ = [
     "BOX",

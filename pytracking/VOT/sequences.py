@@ -9,8 +9,8 @@ from pathlib import Path
 
 import numpy as np
 
+from ltr.common.errors import InputError
 from pytracking.evaluation.data import Sequence
-from pytracking.utils.errors import InputError
 from pytracking.VOT.regions import Regions
 
 

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import NamedTuple, Protocol
 
-from pytracking.utils.types import Array
+from ltr.common.types import Array
 from pytracking.VOT.overlap import region_overlaps
 from pytracking.VOT.protocols import Experiment
 from pytracking.VOT.regions import FAILED, INITIALIZED, SKIPPED, Regions, initial_box

@@ -15,9 +15,9 @@ from collections.abc import Iterator
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from ltr.common.errors import InputError
+from ltr.common.image import read_image
 from pytracking.evaluation.tracker import Tracker, network_files
-from pytracking.utils.errors import InputError
-from pytracking.utils.image import read_image
 from pytracking.utils.seeding import seed_everything
 from pytracking.VOT.regions import initial_box
 

@@ -14,9 +14,9 @@ from functools import partial
 
 import numpy as np
 
+from ltr.common.errors import InputError, unknown_name
+from ltr.common.types import Array
 from pytracking.analysis.evaluation import Evaluation, TrackerScores
-from pytracking.utils.errors import InputError, unknown_name
-from pytracking.utils.types import Array
 
 SAMPLES = 10_000
 HARD_LIMIT = 0.75  # AUC; a sequence is hard where not all runs of RLS exceed it, as in the paper

@@ -9,7 +9,7 @@ Two conventions:
 from dataclasses import dataclass
 from typing import Literal
 
-from pytracking.utils.errors import unknown_name
+from ltr.common.errors import unknown_name
 
 InvalidRule = Literal["hit", "miss", "dropped"]
 Convention = Literal["official", "pytracking"]

@@ -10,9 +10,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ltr.common.types import Array
 from pytracking.analysis.conventions import InvalidRule, Rules, rules_of
 from pytracking.analysis.rows import NO_OFFSETS, Offsets, RowCountWarning, row_numbers, row_text
-from pytracking.utils.types import Array
 
 THRESHOLDS = np.linspace(0, 1, 21)  # of the overlap
 ERROR_THRESHOLDS = np.arange(51.0)  # pixels

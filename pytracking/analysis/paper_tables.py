@@ -17,6 +17,7 @@ from typing import Any
 
 import numpy as np
 
+from ltr.common.errors import InputError, unknown_name
 from pytracking.analysis.comparison import hard_sequences
 from pytracking.analysis.evaluation import SHOWN_COUNTS, TrackerScores, evaluate
 from pytracking.analysis.oxuva import count_results, oxuva_scores
@@ -27,7 +28,6 @@ from pytracking.evaluation.data import Sequence, SequenceList
 from pytracking.evaluation.environment import PROJECT
 from pytracking.evaluation.sweep import Sweep, SweepPart
 from pytracking.evaluation.tracker import Tracker
-from pytracking.utils.errors import InputError, unknown_name
 
 PAPER = PROJECT / "configs" / "paper"
 

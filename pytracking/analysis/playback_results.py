@@ -15,13 +15,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ltr.common.errors import InputError
+from ltr.common.image import read_image
+from ltr.common.types import Array, Image
 from pytracking.analysis.report.style import rgb
 from pytracking.analysis.result_files import load_boxes
 from pytracking.analysis.rows import RowCountWarning, frame_rows, row_offsets
 from pytracking.utils.drawing import Color, draw_box, draw_text
-from pytracking.utils.errors import InputError
-from pytracking.utils.image import read_image
-from pytracking.utils.types import Array, Image
 
 if TYPE_CHECKING:
     from pytracking.analysis.result_files import ResultSource

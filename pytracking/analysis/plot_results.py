@@ -16,14 +16,14 @@ from typing import TYPE_CHECKING, Any, Literal, TypedDict, Unpack
 
 import numpy as np
 
+from ltr.common.errors import InputError, unknown_name
+from ltr.common.types import Array
 from pytracking.analysis.evaluation import Evaluation, evaluate
 from pytracking.analysis.report.plots import PLOTS, line_figure, plot_options, save, write_curve_plot, write_radar_plot
 from pytracking.analysis.report.scores import attribute_table, check_names, sequence_table, summary_table
 from pytracking.analysis.report.tables import Table, make_console
 from pytracking.analysis.scoring import ScoringOptions
 from pytracking.evaluation.environment import env_settings
-from pytracking.utils.errors import InputError, unknown_name
-from pytracking.utils.types import Array
 
 if TYPE_CHECKING:
     from pytracking.analysis.result_files import ResultSource

@@ -19,11 +19,11 @@ from typing import Any, Protocol
 
 import numpy as np
 
+from ltr.common.errors import InputError
+from ltr.common.types import Array
 from ltr.dataset.annotations import read_boxes, read_table
 from pytracking.evaluation.data import Sequence
 from pytracking.evaluation.result_names import is_side_file
-from pytracking.utils.errors import InputError
-from pytracking.utils.types import Array
 
 ORIGIN_FILE = "pixel_origin"  # number of the first pixel in results that have no record of this project
 _SIDE_FILES = ("_time", "_object_presence_scores", "_flags")

@@ -14,9 +14,9 @@ from pathlib import Path
 
 import numpy as np
 
+from ltr.common.files import temporary_beside
+from ltr.common.types import Array
 from pytracking.analysis import conventions, metrics, result_files, rows
-from pytracking.utils.files import temporary_beside
-from pytracking.utils.types import Array
 
 Entries = dict[str, tuple[str, Array]]  # sequence -> (key, numbers (K,))
 

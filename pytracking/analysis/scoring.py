@@ -14,7 +14,9 @@ from pathlib import Path
 
 import numpy as np
 
-from ltr.admin.interruption import leave_to_parent
+from ltr.common.errors import InputError
+from ltr.common.interruption import leave_to_parent
+from ltr.common.types import Array
 from pytracking.analysis.conventions import Rules, rules_of
 from pytracking.analysis.metrics import ERROR_THRESHOLDS, NORM_ERROR_THRESHOLDS, THRESHOLDS, counted_frames, score_boxes
 from pytracking.analysis.result_files import ResultFile, parse_column, read_info
@@ -22,8 +24,6 @@ from pytracking.analysis.rows import Offsets, RowCountWarning, row_offsets
 from pytracking.analysis.score_cache import code_hash, load_entries, save_entries
 from pytracking.evaluation.data import Sequence
 from pytracking.evaluation.environment import env_settings
-from pytracking.utils.errors import InputError
-from pytracking.utils.types import Array
 
 SINGLE_NUMBERS = 4  # of a sequence beside its curves: average overlap, fps, memory, rows
 PARALLEL_FRAMES = 5_000_000  # in all runs; fewer are scored before worker processes have started

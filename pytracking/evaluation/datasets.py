@@ -9,8 +9,8 @@ from functools import partial
 from pathlib import Path
 from typing import Literal
 
+from ltr.common.errors import InputError, unknown_name
 from pytracking.evaluation.data import BaseDataset, PartialCopyWarning, SequenceList
-from pytracking.utils.errors import InputError, unknown_name
 
 NAMED_MISSING = 3  # missing sequences that a warning names
 FOLDERS_NEARBY = 50  # in which a data set is looked for whose path may be a little wrong

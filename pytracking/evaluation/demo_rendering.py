@@ -26,8 +26,8 @@ from typing import Any
 import cv2
 import numpy as np
 
+from ltr.common.types import Array, Image
 from pytracking.evaluation.demo_scenes import SCENES, Cutout, Scene, Sprite
-from pytracking.utils.types import Array, Image
 
 DEMO_VERSION = "1"
 ABSENT_BELOW = 0.01  # visible share of the object below which a frame has no box

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from pytracking.utils.types import Array
+from ltr.common.types import Array
 
 Points = tuple[tuple[float, float], ...]
 RGB = tuple[float, float, float]

@@ -3,12 +3,12 @@
 from functools import partial
 from pathlib import Path
 
+from ltr.common.errors import InputError
+from ltr.common.types import Array
 from ltr.dataset.annotations import read_lines
 from ltr.dataset.frame_files import first_existing, images_in, ordered_frames
 from ltr.dataset.regions import read_annotation
 from pytracking.evaluation.data import BaseDataset, Sequence, SequenceList
-from pytracking.utils.errors import InputError
-from pytracking.utils.types import Array
 
 IMAGE_FOLDERS = (".", "img", "imgs", "color", "frames")
 BOX_FILES = ("groundtruth.txt", "groundtruth_rect.txt", "init.txt")

@@ -12,10 +12,10 @@ from typing import ClassVar
 
 import numpy as np
 
+from ltr.common.types import Array
 from ltr.dataset.annotations import check_rows, read_boxes, read_flags, read_table
 from ltr.dataset.frame_files import annotated_frames, first_existing, listed_frames
 from pytracking.evaluation.data import BaseDataset, Sequence, SequenceList
-from pytracking.utils.types import Array
 
 
 class GOT10KDataset(BaseDataset):

@@ -11,13 +11,13 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any, Literal
 
-from ltr.admin.claims import ClaimedError
-from ltr.admin.device_errors import device_error, is_out_of_memory
-from ltr.admin.interruption import completing
+from ltr.common.claims import ClaimedError
+from ltr.common.device_errors import device_error, is_out_of_memory
+from ltr.common.errors import InputError
+from ltr.common.interruption import completing
 from pytracking.evaluation.data import Sequence
 from pytracking.evaluation.results import ResultStore
 from pytracking.evaluation.tracker import OnFrame, Output, Tracker
-from pytracking.utils.errors import InputError
 
 
 @dataclass(frozen=True)

@@ -10,11 +10,11 @@ from typing import ClassVar
 
 import numpy as np
 
+from ltr.common.types import Array
 from ltr.dataset.annotations import check_rows, read_boxes, read_flags
 from ltr.dataset.frame_files import annotated_frames, first_existing
 from pytracking.evaluation.data import BaseDataset, Sequence, SequenceList
 from pytracking.evaluation.tabledataset import load_table
-from pytracking.utils.types import Array
 
 
 class LaSOTDataset(BaseDataset):

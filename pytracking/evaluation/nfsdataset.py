@@ -14,12 +14,12 @@ from typing import Any
 
 import numpy as np
 
+from ltr.common.errors import InputError
+from ltr.common.types import Array
 from ltr.dataset.annotations import corners_to_boxes, parse_table, read_boxes, read_lines
 from ltr.dataset.frame_files import images_in, listed_frames, numbered_frames
 from pytracking.evaluation.data import BaseDataset, Sequence, SequenceList
 from pytracking.evaluation.tabledataset import load_table
-from pytracking.utils.errors import InputError
-from pytracking.utils.types import Array
 
 ROWS_PER_IMAGE = 8  # of an annotation at 240 fps
 

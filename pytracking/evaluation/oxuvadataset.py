@@ -15,12 +15,12 @@ from typing import ClassVar
 
 import numpy as np
 
+from ltr.common.errors import InputError
+from ltr.common.image import read_image
+from ltr.common.types import Array
 from ltr.dataset.annotations import read_lines
 from ltr.dataset.frame_files import numbered_frames
 from pytracking.evaluation.data import BaseDataset, Sequence, SequenceList
-from pytracking.utils.errors import InputError
-from pytracking.utils.image import read_image
-from pytracking.utils.types import Array
 
 
 @dataclass(frozen=True)

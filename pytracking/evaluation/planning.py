@@ -11,13 +11,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
+from ltr.common.errors import InputError
 from pytracking.evaluation.data import PartialCopyWarning, Sequence
 from pytracking.evaluation.jobs import Job
 from pytracking.evaluation.result_identity import Describe, Found, described_once
 from pytracking.evaluation.result_names import TakenNames, aside_folder, folded
 from pytracking.evaluation.results import stores_of
 from pytracking.evaluation.tracker import Tracker
-from pytracking.utils.errors import InputError
 
 State = Literal["done", "to do", "again", "refused"]
 SHOWN_NAMES = 3  # jobs that a remark names

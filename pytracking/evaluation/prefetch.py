@@ -7,8 +7,8 @@ from collections.abc import Sequence as SequenceOf
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from pytracking.utils.image import read_image
-from pytracking.utils.types import Image
+from ltr.common.image import read_image
+from ltr.common.types import Image
 
 
 class ReadAhead:

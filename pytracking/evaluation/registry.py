@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
-from ltr.admin.packages import package_folders, summary
-from pytracking.utils.errors import unknown_name
+from ltr.common.errors import unknown_name
+from ltr.common.packages import package_folders, summary
 
 __all__ = ["find_parameters", "find_tracker", "list_parameters", "list_trackers", "package_folders", "summary"]
 

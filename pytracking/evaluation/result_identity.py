@@ -1,6 +1,6 @@
 """What a stored result was made from, and whether that is what is at hand.
 
-The record of each result holds the folder of the images, a fingerprint of them (`ltr.admin.fingerprints`) and one of
+The record of each result holds the folder of the images, a fingerprint of them (`ltr.common.fingerprints`) and one of
 the boxes of the annotation. Folders are told, not compared: a copy on another disk is the same data. Records of earlier
 versions have none of this; for them names, number of frames and first box decide.
 """
@@ -16,13 +16,13 @@ from typing import Any, Literal
 
 import numpy as np
 
-from ltr.admin.fingerprints import LENGTH, files_fingerprint
+from ltr.common.errors import InputError
+from ltr.common.files import read_record
+from ltr.common.fingerprints import LENGTH, files_fingerprint
+from ltr.common.types import Array
 from ltr.dataset.annotations import read_boxes
 from pytracking.evaluation.data import Sequence
 from pytracking.evaluation.result_names import info_name
-from pytracking.utils.errors import InputError
-from pytracking.utils.files import read_record
-from pytracking.utils.types import Array
 
 Data = dict[str, str]  # folder, images, annotation
 Describe = Callable[[Sequence], Data]

@@ -11,8 +11,8 @@ import unicodedata
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
-from pytracking.utils.errors import InputError
-from pytracking.utils.files import create_atomic
+from ltr.common.errors import InputError
+from ltr.common.files import create_atomic
 
 SIDES = ("_time.txt", "_object_presence_scores.txt", "_flags.txt", "_info.json")
 _STEMS = ("", *(Path(side).stem for side in SIDES))

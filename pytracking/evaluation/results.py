@@ -27,16 +27,16 @@ from typing import Any
 
 import numpy as np
 
-from ltr.admin.claims import claim, is_held
-from ltr.admin.provenance import LOAD, check_device, describe_environment
+from ltr.common.claims import claim, is_held
+from ltr.common.errors import InputError
+from ltr.common.files import read_record, temporary_beside, write_atomic
+from ltr.common.provenance import LOAD, check_device, describe_environment
 from ltr.dataset.annotations import read_boxes, read_table
 from pytracking.evaluation.data import Sequence
 from pytracking.evaluation.environment import config_file
 from pytracking.evaluation.result_identity import Describe, Found, describe_data, differences, find_result
 from pytracking.evaluation.result_names import TakenNames, file_names, info_name, set_aside
 from pytracking.evaluation.tracker import Output, Tracker, network_files
-from pytracking.utils.errors import InputError
-from pytracking.utils.files import read_record, temporary_beside, write_atomic
 
 FORMAT = 1  # raised when the files change, or when a change of the code makes old results incomparable
 BYTES_PER_FRAME = 100  # of all files of a sequence together

@@ -7,10 +7,10 @@ from importlib import resources
 from pathlib import Path
 from typing import Any, ClassVar
 
+from ltr.common.types import Array
 from ltr.dataset.annotations import check_rows, read_boxes
 from ltr.dataset.frame_files import first_existing, numbered_frames
 from pytracking.evaluation.data import BaseDataset, Sequence, SequenceList
-from pytracking.utils.types import Array
 
 
 @cache

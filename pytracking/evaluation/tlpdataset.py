@@ -10,12 +10,12 @@ from typing import ClassVar
 
 import numpy as np
 
+from ltr.common.errors import InputError
+from ltr.common.types import Array
 from ltr.dataset.annotations import read_table
 from ltr.dataset.frame_files import annotated_frames
 from pytracking.evaluation.data import BaseDataset, Sequence, SequenceList
 from pytracking.evaluation.tabledataset import load_table
-from pytracking.utils.errors import InputError
-from pytracking.utils.types import Array
 
 _IMAGES = ["img/{:05d}.jpg"]
 

@@ -14,12 +14,12 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
+from ltr.common.errors import InputError
+from ltr.common.image import read_image
 from pytracking.evaluation import registry
 from pytracking.evaluation.data import Sequence
 from pytracking.evaluation.environment import env_settings
 from pytracking.evaluation.prefetch import ReadAhead
-from pytracking.utils.errors import InputError
-from pytracking.utils.image import read_image
 from pytracking.utils.memory import PeakMemory
 from pytracking.utils.seeding import seed_everything, sequence_seed
 

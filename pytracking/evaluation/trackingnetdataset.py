@@ -3,11 +3,11 @@
 from functools import partial
 from pathlib import Path
 
+from ltr.common.errors import InputError
+from ltr.common.types import Array
 from ltr.dataset.annotations import read_boxes
 from ltr.dataset.frame_files import listed_frames
 from pytracking.evaluation.data import BaseDataset, Sequence, SequenceList
-from pytracking.utils.errors import InputError
-from pytracking.utils.types import Array
 
 
 class TrackingNetDataset(BaseDataset):

@@ -3,9 +3,9 @@
 from functools import partial
 from pathlib import Path
 
+from ltr.common.errors import InputError
 from ltr.dataset.sequences import SequenceTracks
 from pytracking.evaluation.datasets import DATASETS, load_dataset
-from pytracking.utils.errors import InputError
 
 
 def loaders() -> dict[str, partial[SequenceTracks]]:

@@ -9,11 +9,11 @@ from functools import partial
 from pathlib import Path
 from typing import ClassVar
 
+from ltr.common.types import Array
 from ltr.dataset.frame_files import annotated_frames
 from ltr.dataset.regions import read_annotation
 from pytracking.evaluation.data import BaseDataset, Sequence, SequenceList
 from pytracking.evaluation.tabledataset import load_table
-from pytracking.utils.types import Array
 
 _IMAGES = ["color/{:08d}.jpg", "{:08d}.jpg"]
 

@@ -13,8 +13,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from ltr.admin.transfer import upload
-from pytracking.utils.types import Array
+from ltr.common.transfer import upload
+from ltr.common.types import Array
 
 BORDER_MODES = ("replicate", "inside", "inside_major")
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from pytracking.utils.errors import InputError, exit_status
+from ltr.common.errors import InputError, exit_status
 
 if TYPE_CHECKING:
     from pytracking.evaluation.data import BaseDataset, Sequence
@@ -134,7 +134,7 @@ def _check_unused_images(dataset: BaseDataset, sequence: Sequence) -> None:
 
 def _check_images(sequence: Sequence, every: bool) -> bool:
     """Raise InputError for damaged images and a first box that no tracker can start with; whether sizes change."""
-    from pytracking.utils.image import read_image
+    from ltr.common.image import read_image
     from pytracking.utils.initial_box import initial_box
 
     height, width, _ = read_image(sequence.frames[0]).shape
@@ -146,7 +146,7 @@ def _check_images(sequence: Sequence, every: bool) -> bool:
 
 
 def _image_size(path: Path) -> tuple[int, int]:
-    from pytracking.utils.image import read_image
+    from ltr.common.image import read_image
 
     height, width, _ = read_image(path).shape
     return width, height

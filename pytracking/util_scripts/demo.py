@@ -7,8 +7,8 @@ import sys
 from collections.abc import Sequence as SequenceOf
 from typing import TYPE_CHECKING
 
+from ltr.common.errors import exit_status
 from pytracking.evaluation.data import SequenceList
-from pytracking.utils.errors import exit_status
 
 if TYPE_CHECKING:
     from pytracking.evaluation.tracker import Tracker

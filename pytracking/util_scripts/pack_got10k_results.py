@@ -14,10 +14,10 @@ from pathlib import Path
 
 import numpy as np
 
+from ltr.common.types import Array
 from pytracking.evaluation.tracker import Tracker
 from pytracking.util_scripts import packing
 from pytracking.util_scripts.packing import Report, Run
-from pytracking.utils.types import Array
 
 SEQUENCES = tuple(f"GOT-10k_Test_{number:06d}" for number in range(1, 181))
 RUNS = (0, 1, 2)

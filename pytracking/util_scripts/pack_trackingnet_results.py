@@ -12,10 +12,10 @@ from collections.abc import Sequence as SequenceOf
 from functools import partial
 from pathlib import Path
 
+from ltr.common.types import Array
 from pytracking.evaluation.tracker import Tracker
 from pytracking.util_scripts import packing
 from pytracking.util_scripts.packing import Report, Run
-from pytracking.utils.types import Array
 
 NUM_SEQUENCES = 511
 DATASET = "trackingnet"

@@ -15,7 +15,7 @@ from collections.abc import Sequence as SequenceOf
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pytracking.utils.errors import InputError, exit_status
+from ltr.common.errors import InputError, exit_status
 
 if TYPE_CHECKING:
     from pytracking.analysis.report.report import Report

@@ -17,6 +17,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
+from ltr.common.errors import InputError, exit_status
 from pytracking.analysis.paper_tables import (
     TITLES,
     VOT_METRICS,
@@ -29,7 +30,6 @@ from pytracking.analysis.paper_tables import (
     read_paper_table,
 )
 from pytracking.evaluation.sweep import Sweep, list_sweeps, read_sweep
-from pytracking.utils.errors import InputError, exit_status
 
 FILE_WIDTH = 160  # of tables, where the output is no terminal
 NOTHING = "–"

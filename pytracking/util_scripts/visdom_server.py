@@ -20,7 +20,7 @@ from collections.abc import Sequence as SequenceOf
 from pathlib import Path
 from typing import Any
 
-from pytracking.utils.errors import InputError, exit_status
+from ltr.common.errors import InputError, exit_status
 
 SCRIPTS = {  # what visdom 0.2's page loads: (package, file in it) of each file
     "js/jquery.min.js": ("jquery@3.1.1", "dist/jquery.min.js"),

@@ -4,7 +4,7 @@ from collections.abc import Sequence as SequenceOf
 
 import numpy as np
 
-from pytracking.utils.types import Image
+from ltr.common.types import Image
 
 Color = tuple[int, int, int]  # RGB
 TRACKED: Color = (255, 64, 32)

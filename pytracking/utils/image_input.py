@@ -5,9 +5,9 @@ from typing import Any
 
 import numpy as np
 
-from ltr.data.image import ImageRangeWarning, to_bytes
-from pytracking.utils.errors import InputError
-from pytracking.utils.types import Array, Image
+from ltr.common.errors import InputError
+from ltr.common.image import ImageRangeWarning, to_bytes
+from ltr.common.types import Array, Image
 
 CHANNELS = (1, 3, 4)  # grey, RGB, RGBA
 _DEEP_MODES = ("I", "F")  # of PIL: more than 8 bits, which its conversion to RGB would cut
@@ -85,7 +85,7 @@ def _as_array(image: Any) -> Array:
     if not isinstance(image, (np.ndarray, list, tuple)):
         raise InputError(
             f"expected an image as an array (H, W, 3) of RGB values, found {type(image).__name__}; "
-            "pytracking.utils.image.read_image reads a file"
+            "ltr.common.image.read_image reads a file"
         )
     array = np.asarray(image)
     if array.dtype.kind not in "buif":

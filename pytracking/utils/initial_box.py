@@ -3,7 +3,7 @@
 import math
 from typing import Any
 
-from pytracking.utils.errors import InputError
+from ltr.common.errors import InputError
 
 LARGEST = 10  # sides of the image that a side of the box may have
 

@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any, ClassVar, Literal, Self
 
-from pytracking.utils.errors import InputError
+from ltr.common.errors import InputError
 
 
 @dataclass(frozen=True)

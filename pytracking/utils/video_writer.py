@@ -15,12 +15,12 @@ from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 
-from ltr.admin.claims import ClaimedError, claim, claim_file
+from ltr.common.claims import ClaimedError, claim, claim_file
+from ltr.common.errors import InputError
+from ltr.common.files import check_output, free_path, temporary_beside
+from ltr.common.image import read_image
+from ltr.common.types import Image
 from pytracking.utils.drawing import GROUND_TRUTH, TRACKED, draw_box, draw_text, fitted
-from pytracking.utils.errors import InputError
-from pytracking.utils.files import check_output, free_path, temporary_beside
-from pytracking.utils.image import read_image
-from pytracking.utils.types import Image
 
 if TYPE_CHECKING:
     from pytracking.evaluation.data import Sequence

@@ -22,11 +22,11 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
-from ltr.admin.claims import ClaimedError, claim, claim_file
-from ltr.admin.interruption import completing
-from ltr.admin.provenance import describe_environment
+from ltr.common.claims import ClaimedError, claim, claim_file
+from ltr.common.files import new_token, read_record, temporary_beside, write_atomic
+from ltr.common.interruption import completing
+from ltr.common.provenance import describe_environment
 from pytracking.evaluation.results import ResultStore, UnwritableError
-from pytracking.utils.files import new_token, read_record, temporary_beside, write_atomic
 from pytracking.utils.video_writer import VideoWriter, recover_video
 from pytracking.video.targets import Target, target_name
 

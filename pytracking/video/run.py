@@ -16,9 +16,9 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
-from ltr.admin.interruption import completing
-from pytracking.utils.errors import InputError
-from pytracking.utils.types import Image
+from ltr.common.errors import InputError
+from ltr.common.interruption import completing
+from ltr.common.types import Image
 from pytracking.utils.video_writer import VideoWriter
 from pytracking.video.recording import Recording, recover_recordings
 from pytracking.video.screen import INSTEAD, Screen, display_problem, open_screen

@@ -7,8 +7,8 @@ import subprocess
 import sys
 from typing import Any, Protocol
 
-from pytracking.utils.errors import InputError
-from pytracking.utils.types import Image
+from ltr.common.errors import InputError
+from ltr.common.types import Image
 
 ARROW_RIGHT = (65363, 2555904, 63235)  # of X11, Windows and macOS
 PROBE_SECONDS = 30

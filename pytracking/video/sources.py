@@ -18,12 +18,12 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from ltr.admin.fingerprints import files_fingerprint
+from ltr.common.errors import InputError
+from ltr.common.files import new_token
+from ltr.common.fingerprints import files_fingerprint
+from ltr.common.image import read_image
+from ltr.common.types import Image
 from ltr.dataset.frame_files import IMAGE_SUFFIXES, images_in, ordered_frames
-from pytracking.utils.errors import InputError
-from pytracking.utils.files import new_token
-from pytracking.utils.image import read_image
-from pytracking.utils.types import Image
 
 DEFAULT_FPS = 30.0  # of a saved video, where the source does not say
 OPEN_MILLISECONDS = 10_000  # that a stream may take to answer

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ltr.common.errors import InputError
+from ltr.common.types import Image
 from pytracking.evaluation.tracker import clock, network_files
 from pytracking.utils.drawing import LOST, Color, draw_box, draw_text
-from pytracking.utils.errors import InputError
 from pytracking.utils.seeding import seed_everything
-from pytracking.utils.types import Image
 from pytracking.visualization.live_view import describe_output, is_lost
 
 if TYPE_CHECKING:

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import numpy as np
 
-from pytracking.utils.files import temporary_beside
-from pytracking.utils.types import Image
+from ltr.common.files import temporary_beside
+from ltr.common.types import Image
 from pytracking.utils.video_writer import VideoWriter
 from pytracking.visualization.panels import Content, Panel, Picture
 from pytracking.visualization.rendering import mosaic, render

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ltr.common.types import Array, Image
 from pytracking.utils.drawing import GROUND_TRUTH, LOST, SEARCH_AREA, TRACKED, draw_box, draw_text
-from pytracking.utils.types import Array, Image
 from pytracking.visualization.panels import Content, Curves, Panel, Picture, Plot, Status
 from pytracking.visualization.viewer import STATUS, TRACKING, TerminalViewer, Viewer
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from collections.abc import Sequence as SequenceOf
 from dataclasses import dataclass
 
-from pytracking.utils.types import Array, Image
+from ltr.common.types import Array, Image
 
 
 @dataclass(frozen=True)

@@ -7,8 +7,8 @@ from functools import singledispatch
 
 import numpy as np
 
+from ltr.common.types import Array, Image
 from pytracking.utils.drawing import fitted
-from pytracking.utils.types import Array, Image
 from pytracking.visualization.panels import Bars, Content, Heatmap, Picture, Plot, Status, Text
 
 TILE = (320, 240)  # width, height of a panel in pixels

@@ -19,7 +19,7 @@ from urllib.parse import urlparse
 
 import numpy as np
 
-from pytracking.utils.types import Image
+from ltr.common.types import Image
 from pytracking.visualization.panels import Bars, Content, Heatmap, Panel, Picture, Plot, Status, Text
 from pytracking.visualization.viewer import TRACKING
 

@@ -4,8 +4,8 @@ import sys
 
 import pytest
 
-from ltr.admin.claims import claim
-from ltr.admin.packages import package_folders
+from ltr.common.claims import claim
+from ltr.common.packages import package_folders
 from ltr.run_training import main, run_training
 from tests.ltr.trainers import runs
 from tests.waiting import PATIENCE

@@ -2,12 +2,12 @@ import json
 
 import pytest
 
+from ltr.common.errors import InputError
 from pytracking import run_experiment as module
 from pytracking.evaluation.data import PartialCopyWarning
 from pytracking.evaluation.tracker import Tracker
 from pytracking.run_experiment import list_experiments, load_experiment, main, run_experiment, run_sweep
 from pytracking.run_tracker import main as run_tracker
-from pytracking.utils.errors import InputError
 from tests.pytracking.dummy import PARAMETERS, TRACKERS, write_black_frame, write_frames
 
 SWEEP = """runs = 2

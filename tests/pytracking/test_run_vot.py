@@ -2,8 +2,8 @@ import json
 
 import pytest
 
+from ltr.common.errors import InputError
 from pytracking.run_vot import main, parse_trackers
-from pytracking.utils.errors import InputError
 from tests.pytracking.VOT.dummies import small_sequence
 from tests.shared_data import shared_path
 

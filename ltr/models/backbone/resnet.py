@@ -11,7 +11,7 @@ import torch
 import torchvision.models.resnet as tv
 from torch import Tensor, nn
 
-from ltr.admin.errors import InputError
+from ltr.common.errors import InputError
 from ltr.models.backbone.base import Backbone
 
 

@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor, nn
 
-from ltr.admin.transfer import upload
+from ltr.common.transfer import upload
 
 
 class SeededDropout(nn.Module):

@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from typing import Any
 
-from ltr.admin.errors import nearest
+from ltr.common.errors import nearest
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -9,8 +9,8 @@ from torch import nn
 from torch.optim.lr_scheduler import StepLR
 
 from ltr.actors.dimp import DiMPActor
-from ltr.admin.errors import InputError
 from ltr.admin.loading import build_network
+from ltr.common.errors import InputError
 from ltr.data.collate import stack_sequences
 from ltr.data.processing import DiMPProcessing, Jitter
 from ltr.data.sampler import DiMPSampler

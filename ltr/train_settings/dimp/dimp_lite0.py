@@ -11,7 +11,7 @@ from torch import nn
 from torch.optim.lr_scheduler import LRScheduler, OneCycleLR
 
 from ltr.actors.dimp import DiMPActor
-from ltr.admin.environment import env_settings
+from ltr.common.environment import env_settings
 from ltr.data.feature_cache import (
     CachedSamples,
     CropOptions,

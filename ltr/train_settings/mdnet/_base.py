@@ -8,10 +8,10 @@ from typing import Any
 
 from ltr.actors.mdnet import MDNetActor
 from ltr.admin.checkpoint import read_checkpoint
-from ltr.admin.environment import env_settings
-from ltr.admin.errors import InputError
 from ltr.admin.loading import build_network
 from ltr.admin.network_files import find_network
+from ltr.common.environment import env_settings
+from ltr.common.errors import InputError
 from ltr.data.collate import join_domains
 from ltr.data.mdnet_sampling import MDNetOptions, MDNetSampler
 from ltr.dataset.registry import load_dataset

@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ltr.common.types import Array
 from pytracking.analysis.evaluation import Evaluation
 from pytracking.analysis.report.plots import PLOTS, curves
 from pytracking.analysis.report.scores import METRICS
 from pytracking.analysis.report.strips import Strip
 from pytracking.analysis.report.style import color, dashes
 from pytracking.analysis.report.tables import Table, as_number, format_value, json_number
-from pytracking.utils.types import Array
 
 if TYPE_CHECKING:
     from pytracking.analysis.report.report import Report

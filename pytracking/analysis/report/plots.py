@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ltr.common.errors import InputError, unknown_name
+from ltr.common.files import temporary_beside
+from ltr.common.types import Array
 from pytracking.analysis.evaluation import Evaluation, TrackerScores
 from pytracking.analysis.report.scores import METRICS, Attributes
 from pytracking.analysis.report.style import color, dashes
-from pytracking.utils.errors import InputError, unknown_name
-from pytracking.utils.files import temporary_beside
-from pytracking.utils.types import Array
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

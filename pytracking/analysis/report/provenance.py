@@ -8,9 +8,9 @@ from collections.abc import Sequence as SequenceOf
 from dataclasses import dataclass
 from typing import Any
 
+from ltr.common.files import read_record
 from pytracking.analysis.report.tables import Column, Table
 from pytracking.analysis.result_files import ResultSource
-from pytracking.utils.files import read_record
 
 UNKNOWN = "unknown: no run.json"
 NOTHING = "–"

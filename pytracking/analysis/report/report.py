@@ -12,6 +12,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from ltr.common.errors import InputError
+from ltr.common.files import write_atomic
 from pytracking.analysis.comparison import Comparison
 from pytracking.analysis.evaluation import Evaluation
 from pytracking.analysis.report.definitions import definitions
@@ -33,8 +35,6 @@ from pytracking.analysis.report.tables import Table
 from pytracking.analysis.result_files import ResultSource
 from pytracking.evaluation.data import Sequence
 from pytracking.evaluation.progress import FPS_MEANING
-from pytracking.utils.errors import InputError
-from pytracking.utils.files import write_atomic
 
 SHOWN_MISSING = 12
 

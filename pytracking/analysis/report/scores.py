@@ -6,11 +6,11 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 
+from ltr.common.errors import InputError
+from ltr.common.types import Array
 from pytracking.analysis.evaluation import Evaluation, TrackerScores
 from pytracking.analysis.report.tables import Column, Spread, Table, Value
 from pytracking.evaluation.data import Sequence
-from pytracking.utils.errors import InputError
-from pytracking.utils.types import Array
 
 Attributes = Mapping[str, Iterable[str | Sequence]]  # the sequences with each attribute, or their names
 

@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
+from ltr.common.files import read_record
 from pytracking.analysis.result_files import ResultSource
-from pytracking.utils.files import read_record
 
 NOT_RECORDED = "not recorded"
 SAME_LOAD = 1.0  # processes: averages over a minute that differ by less tell nothing

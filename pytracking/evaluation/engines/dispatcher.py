@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Protocol
 
-from ltr.admin.device_errors import DeviceError
+from ltr.common.device_errors import DeviceError
 from pytracking.evaluation.jobs import Job, Outcome
 
 MAX_LOSSES = 2  # workers that a job may take with it

@@ -19,11 +19,11 @@ from dataclasses import dataclass, field
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
 
-from ltr.admin.interruption import held_for_workers, leave_to_parent
-from ltr.admin.provenance import gpu_number, note_workers
+from ltr.common.errors import InputError
+from ltr.common.interruption import held_for_workers, leave_to_parent
+from ltr.common.provenance import gpu_number, note_workers
 from pytracking.evaluation.engines.dispatcher import Attempt, Dispatcher, GpuWatch
 from pytracking.evaluation.jobs import Outcome, Stopped, failure, named, pack, run_packed
-from pytracking.utils.errors import InputError
 
 FRAME_INTERVAL = 0.5  # seconds between two reports of a worker
 STOP_PATIENCE = 20.0  # seconds that a worker has to come to the end of a frame

@@ -14,12 +14,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-from ltr.admin.interruption import kept_handlers
-from ltr.admin.provenance import gpu_number, note_workers
+from ltr.common.errors import InputError
+from ltr.common.interruption import kept_handlers
+from ltr.common.provenance import gpu_number, note_workers
 from pytracking.evaluation.engines.dispatcher import Attempt, Dispatcher, GpuWatch
 from pytracking.evaluation.environment import PROJECT
 from pytracking.evaluation.jobs import Finished, Outcome, failure, held, named, pack, saved
-from pytracking.utils.errors import InputError
 
 MAX_STILLBORN = 3  # workers in a row that die before their first job
 START_PATIENCE = 60.0  # seconds without any worker until the user is told

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from functools import partial
 
-from ltr.admin.device_errors import DeviceError
+from ltr.common.device_errors import DeviceError
 from pytracking.evaluation.engines.dispatcher import Dispatcher
 from pytracking.evaluation.jobs import run_guarded, run_job
 

@@ -11,10 +11,10 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ltr.admin.transfer import upload
+from ltr.common.transfer import upload
+from ltr.common.types import Array
 from pytracking.tracker.dimp.params import DiMPParams
 from pytracking.tracker.dimp.state import CropView, TargetState, box_from_crop, trusted_share
-from pytracking.utils.types import Array
 
 IoUGradient = Callable[[Tensor], tuple[Tensor, Tensor]]  # (..., n, 4) boxes -> (..., n), gradient (..., n, 4)
 Features = dict[str, Tensor]

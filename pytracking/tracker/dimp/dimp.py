@@ -10,7 +10,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ltr.admin.transfer import upload
+from ltr.common.transfer import upload
+from ltr.common.types import Array, Image
 from pytracking.tracker.base import BaseTracker
 from pytracking.tracker.dimp.box_refinement import IoUBoxes
 from pytracking.tracker.dimp.first_frame import InitialSamples, dropout_features, initial_samples
@@ -28,7 +29,6 @@ from pytracking.tracker.dimp.params import DiMPParams
 from pytracking.tracker.dimp.ridge_boxes import RidgeBoxes
 from pytracking.tracker.dimp.search import CropArea, crop_size, scale_factors
 from pytracking.tracker.dimp.state import CropView, TargetState
-from pytracking.utils.types import Array, Image
 from pytracking.visualization.panels import Panel
 
 Features = dict[str, Tensor]

@@ -7,11 +7,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from ltr.common.types import Array, Image
 from pytracking.features.augmentation import Rotate, Scale, Shift, Size, initial_transforms
 from pytracking.features.preprocessing import sample_patch
 from pytracking.tracker.dimp.params import DiMPParams
 from pytracking.tracker.dimp.state import TargetState, box_in_crop
-from pytracking.utils.types import Array, Image
 
 
 @dataclass(frozen=True)

@@ -12,10 +12,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from ltr.common.types import Image
 from pytracking.features.augmentation import Size
 from pytracking.features.preprocessing import sample_patch, sample_position, sample_scale
 from pytracking.tracker.dimp.state import TargetState, box_in_crop
-from pytracking.utils.types import Image
 
 VIEW_SCALES = (0.7, 0.8, 0.9, 1.1, 1.25, 1.4)  # of the search area
 VIEW_SHIFT = 0.3  # largest one of the search area, in target sizes

@@ -11,8 +11,8 @@ import numpy as np
 import torch.nn.functional as F
 from torch import Tensor
 
+from ltr.common.types import Array
 from pytracking.tracker.dimp.params import DiMPParams
-from pytracking.utils.types import Array
 
 Flag = Literal["normal", "hard_negative", "uncertain", "not_found"]
 

@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ltr.admin.transfer import upload
+from ltr.common.transfer import upload
 from ltr.models.target_classifier.online import BatchGradientDescent, FilterLearner, RLSBatchGradientDescent
 from pytracking.tracker.dimp.localization import Flag
 from pytracking.tracker.dimp.params import DiMPParams

@@ -3,8 +3,8 @@
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Literal
 
+from ltr.common.errors import InputError, unknown_name
 from pytracking.features.net_wrappers import NetWithBackbone
-from pytracking.utils.errors import InputError, unknown_name
 from pytracking.utils.params import (
     AtLeastOne,
     Count,

@@ -11,6 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from ltr.common.types import Array
 from ltr.data.box_sampling import draw_boxes
 from ltr.data.sampling_options import uniform
 from ltr.models.layers.normalization import InstanceL2Norm
@@ -18,7 +19,6 @@ from ltr.models.layers.prroi_pool import hat_integral, prroi_pool2d
 from pytracking.tracker.base.box_regression import BoxRegressor, believed_boxes, moved_boxes
 from pytracking.tracker.dimp.params import DiMPParams
 from pytracking.tracker.dimp.state import CropView, TargetState, trusted_share
-from pytracking.utils.types import Array
 
 Features = dict[str, Tensor]
 

@@ -4,8 +4,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ltr.admin.transfer import upload
-from pytracking.utils.types import Array
+from ltr.common.transfer import upload
+from ltr.common.types import Array
 
 
 def replaced_slot(

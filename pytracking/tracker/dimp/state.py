@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from pytracking.utils.types import Array
+from ltr.common.types import Array
 
 SMALLEST_TARGET = 10.0  # pixels a side, bound of the scale search
 

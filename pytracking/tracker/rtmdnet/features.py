@@ -6,11 +6,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ltr.admin.transfer import upload
+from ltr.common.transfer import upload
+from ltr.common.types import Array, Image
 from ltr.data.box_sampling import SMALLEST_SIDE
 from ltr.data.scene import Scene, crop, rois_in_scene, scene_around
 from pytracking.features.net_wrappers import NetWithBackbone
-from pytracking.utils.types import Array, Image
 
 
 class RoIFeatures:

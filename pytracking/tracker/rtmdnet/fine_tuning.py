@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.optim import SGD, Optimizer
 
-from ltr.admin.transfer import upload
+from ltr.common.transfer import upload
 from ltr.models.loss.mdnet_loss import binary_classification_loss
 from ltr.models.tracking.mdnet import MDNetHead
 from pytracking.tracker.rtmdnet.params import RTMDNetParams

@@ -7,11 +7,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from ltr.common.types import Image
 from ltr.data.box_sampling import sample_boxes
 from ltr.data.scene import Scene, scene_around, scene_of
 from pytracking.tracker.rtmdnet.features import RoIFeatures
 from pytracking.tracker.rtmdnet.params import RTMDNetParams, Sampling
-from pytracking.utils.types import Image
 
 Draw = Callable[[Tensor, int, Sampling], Tensor]
 CROPS_AT_ONCE = 20  # memory for maps of one hundred crops is not always there

@@ -5,6 +5,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from ltr.common.types import Image
 from ltr.data.box_sampling import draw_boxes, sample_boxes
 from ltr.models.tracking.mdnet import MDNetHead
 from pytracking.tracker.base import BaseTracker
@@ -15,7 +16,6 @@ from pytracking.tracker.rtmdnet.first_frame import FirstFrame, first_frame_sampl
 from pytracking.tracker.rtmdnet.panels import RTMDNetPanels
 from pytracking.tracker.rtmdnet.params import RTMDNetParams, gaussian
 from pytracking.tracker.rtmdnet.sample_memory import FrameMemory
-from pytracking.utils.types import Image
 from pytracking.visualization.panels import Panel
 
 

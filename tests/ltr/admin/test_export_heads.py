@@ -5,9 +5,9 @@ import torch
 
 from ltr.admin.checkpoint import CheckpointError, read_checkpoint, save_checkpoint
 from ltr.admin.convert_checkpoint import convert_checkpoint
-from ltr.admin.errors import InputError
 from ltr.admin.export_heads import export_heads, main
 from ltr.admin.loading import load_network
+from ltr.common.errors import InputError
 from ltr.models.tracking.dimpnet import DiMPnet, dimpnet_lite0
 from ltr.weights import FOLDER
 

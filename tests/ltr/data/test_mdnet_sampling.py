@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from ltr.admin.errors import InputError
+from ltr.common.errors import InputError
 from ltr.data.box_sampling import overlap
 from ltr.data.collate import join_domains
 from ltr.data.mdnet_sampling import MDNetOptions, MDNetSampler, crop_scene, mdnet_sample

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 import torch
 
-from ltr.admin.errors import InputError
+from ltr.common.errors import InputError
 from ltr.data.boxes import overlaps
 from ltr.data.processing import DiMPProcessing, Frames, Jitter, SearchArea, brighter, to_gray
 from pytracking.tracker.dimp.state import box_from_crop

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch.utils.data import DataLoader
 
-from ltr.admin.errors import InputError
+from ltr.common.errors import InputError
 from ltr.data.collate import init_worker, stack_sequences
 from ltr.data.processing import DiMPProcessing, Frames
 from ltr.data.sampler import BadSampleWarning, DiMPSampler, choose_causal_frames, choose_frames

@@ -2,7 +2,7 @@ import dataclasses
 
 import pytest
 
-from ltr.admin import environment
+from ltr.common import environment
 
 
 @pytest.fixture(autouse=True)

@@ -5,6 +5,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from ltr.common.errors import InputError
 from ltr.dataset.annotations import (
     boxes_to_polygons,
     corners_to_boxes,
@@ -15,7 +16,6 @@ from ltr.dataset.annotations import (
     read_rows,
     read_table,
 )
-from pytracking.utils.errors import InputError
 
 BOXES = [[10, 20, 30, 40], [11.5, -2, 30, 41]]
 

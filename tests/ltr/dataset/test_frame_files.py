@@ -2,8 +2,8 @@ from pathlib import Path
 
 import pytest
 
+from ltr.common.errors import InputError
 from ltr.dataset.frame_files import images_in, listed_frames, numbered_frames, ordered_frames
-from pytracking.utils.errors import InputError
 from tests.pytracking.evaluation.layouts import write_images
 
 

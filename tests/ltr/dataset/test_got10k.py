@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from ltr.admin.errors import InputError
+from ltr.common.errors import InputError
 from ltr.dataset.got10k import Got10kTracks, ListedGot10kTracks, split_numbers
 from ltr.dataset.roots import PartialDataWarning
 from tests.ltr.dataset.layouts import got10k_sequence, write_text

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from ltr.admin.errors import InputError
+from ltr.common.errors import InputError
 from ltr.dataset.imagenet_vid import ImageNetVidTracks
 from tests.ltr.dataset.layouts import vid_video, write_text
 

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from ltr.admin.errors import InputError
+from ltr.common.errors import InputError
 from ltr.dataset.lasot import LasotTracks, train_names
 from ltr.dataset.roots import PartialDataWarning
 from pytracking.evaluation.tabledataset import load_table

@@ -1,11 +1,11 @@
 import numpy as np
 import pytest
 
+from ltr.common.errors import InputError
 from ltr.dataset.regions import BOX, POLYGON, Regions, read_annotation
 from ltr.dataset.sequences import folder_tracks
 from pytracking.evaluation.folderdataset import FolderDataset
 from pytracking.evaluation.votdataset import VOT2018Dataset
-from pytracking.utils.errors import InputError
 from pytracking.VOT.sequences import vot_sequence
 from tests.pytracking.evaluation.layouts import write_images
 

@@ -3,7 +3,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from ltr.admin.errors import InputError
+from ltr.common.errors import InputError
 from ltr.dataset import registry
 from ltr.dataset.registry import load_dataset
 from tests.ltr.dataset.layouts import coco, got10k_sequence, trackingnet_set, write_image, write_text

@@ -5,7 +5,7 @@ import cv2
 import numpy as np
 import pytest
 
-from ltr.admin.errors import InputError
+from ltr.common.errors import InputError
 from ltr.data.processing import DiMPProcessing
 from ltr.data.sampler import BadSampleWarning, DiMPSampler
 from ltr.dataset.base import valid_boxes

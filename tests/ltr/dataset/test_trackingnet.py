@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from ltr.admin.errors import InputError
+from ltr.common.errors import InputError
 from ltr.dataset.trackingnet import TrackingNetTracks
 from tests.ltr.dataset.layouts import trackingnet_set
 

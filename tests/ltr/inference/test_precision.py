@@ -4,7 +4,7 @@ from collections.abc import Iterator
 import pytest
 import torch
 
-from ltr.admin.errors import InputError
+from ltr.common.errors import InputError
 from ltr.inference.precision import compute_in, computes_in
 from ltr.inference.prepare import prepare
 from ltr.models.tracking.dimpnet import dimpnet_lite0

@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from ltr.admin.errors import InputError
+from ltr.common.errors import InputError
 from ltr.inference import prepare
 from ltr.models.tracking.dimpnet import dimpnet_lite0
 from ltr.models.tracking.mdnet import mdnet

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from ltr.admin.errors import InputError
+from ltr.common.errors import InputError
 from ltr.train_settings.dimp import dimp18, dimp50, dimp50_got10k
 from ltr.train_settings.dimp._base import DiMPOptions, make_processing
 from ltr.trainers.options import parse_overrides

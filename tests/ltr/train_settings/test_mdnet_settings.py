@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 import torch
 
-from ltr.admin.errors import InputError
 from ltr.admin.loading import build_network
+from ltr.common.errors import InputError
 from ltr.models.tracking.mdnet import mdnet
 from ltr.train_settings.mdnet import rtmdnet, rtmdnet_lite
 from ltr.train_settings.mdnet._accumulation import AccumulatedSGD

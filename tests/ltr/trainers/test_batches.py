@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch.utils.data import Dataset
 
-from ltr.admin.errors import InputError
+from ltr.common.errors import InputError
 from ltr.trainers.averages import Averages, summarize
 from ltr.trainers.batches import BatchLoader, BatchSampler, to_device
 from ltr.trainers.processes import Processes

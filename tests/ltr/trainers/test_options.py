@@ -4,7 +4,7 @@ from typing import Literal
 
 import pytest
 
-from ltr.admin.errors import InputError
+from ltr.common.errors import InputError
 from ltr.trainers.options import (
     TrainingOptions,
     all_options,

@@ -4,7 +4,7 @@ import tarfile
 import numpy as np
 import pytest
 
-from pytracking.utils.errors import InputError
+from ltr.common.errors import InputError
 from pytracking.VOT.analysis import format_scores, format_sequences, score_tracker
 from pytracking.VOT.protocols import read_protocol
 from pytracking.VOT.regions import Regions

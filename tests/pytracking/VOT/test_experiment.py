@@ -2,10 +2,10 @@ import cv2
 import numpy as np
 import pytest
 
-from ltr.admin.claims import claim
-from ltr.admin.device_errors import DeviceError
+from ltr.common.claims import claim
+from ltr.common.device_errors import DeviceError
+from ltr.common.errors import InputError
 from pytracking.evaluation.data import Sequence
-from pytracking.utils.errors import InputError
 from pytracking.VOT.analysis import score_tracker
 from pytracking.VOT.experiment import repetition_file, run_vot_experiment, tracker_id
 from pytracking.VOT.protocols import read_protocol

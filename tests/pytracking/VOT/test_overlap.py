@@ -4,7 +4,7 @@ import shapely
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pytracking.utils.errors import InputError
+from ltr.common.errors import InputError
 from pytracking.VOT.overlap import region_overlaps
 from pytracking.VOT.regions import Regions
 

@@ -1,6 +1,6 @@
 import pytest
 
-from pytracking.utils.errors import InputError
+from ltr.common.errors import InputError
 from pytracking.VOT.protocols import PROTOCOLS, list_protocols, read_protocol
 
 # Intervals as the challenges' reports give them.

@@ -3,7 +3,7 @@ import struct
 import numpy as np
 import pytest
 
-from pytracking.utils.errors import InputError
+from ltr.common.errors import InputError
 from pytracking.VOT.regions import BOX, POLYGON, box_preserving_area, format_row, initial_box, read_regions
 
 

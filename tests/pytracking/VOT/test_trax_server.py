@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from pytracking.utils.errors import InputError
+from ltr.common.errors import InputError
 from pytracking.VOT.trax_server import load_trax
 from tests.pytracking.VOT.dummies import small_sequence
 

@@ -4,8 +4,8 @@ import sys
 import numpy as np
 import pytest
 
+from ltr.common.errors import InputError
 from pytracking.evaluation import Sequence
-from pytracking.utils.errors import InputError
 from pytracking.VOT.regions import read_regions
 from pytracking.VOT.workspace import trackers_ini, write_workspace
 from tests.pytracking.VOT.dummies import DummyTracker, small_sequence

@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from ltr.common.errors import InputError
 from pytracking.analysis.conventions import CONVENTIONS, Rules, rules_of
 from pytracking.analysis.metrics import ERROR_THRESHOLDS, NORM_ERROR_THRESHOLDS, THRESHOLDS, Curves, score_boxes
-from pytracking.utils.errors import InputError
 
 pytestmark = pytest.mark.filterwarnings("ignore::pytracking.analysis.rows.RowCountWarning")
 

@@ -4,6 +4,7 @@ import os
 import numpy as np
 import pytest
 
+from ltr.common.errors import InputError
 from pytracking.analysis import scoring
 from pytracking.analysis.conventions import rules_of
 from pytracking.analysis.evaluation import evaluate
@@ -11,7 +12,6 @@ from pytracking.analysis.metrics import score_boxes
 from pytracking.analysis.result_files import RawResults
 from pytracking.analysis.scoring import ScoringOptions
 from pytracking.evaluation import Sequence, Tracker, trackerlist
-from pytracking.utils.errors import InputError
 
 TRUTH = {
     "a": np.array([[10.0, 10, 20, 20]] * 4),

@@ -1,9 +1,9 @@
 import numpy as np
 import pytest
 
+from ltr.common.errors import InputError
 from pytracking.analysis.extract_results import extract_results
 from pytracking.evaluation import Sequence, Tracker
-from pytracking.utils.errors import InputError
 
 TRUTH = np.array([[10.0, 10, 20, 20], [10, 10, 20, 20], [0, 10, 20, 20]])  # the last is invalid for pytracking
 

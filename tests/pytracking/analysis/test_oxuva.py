@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from ltr.common.errors import InputError
 from pytracking.analysis.oxuva import (
     OxuvaCounts,
     count_frames,
@@ -15,7 +16,6 @@ from pytracking.analysis.oxuva import (
     read_assessment,
 )
 from pytracking.evaluation import Sequence, Tracker
-from pytracking.utils.errors import InputError
 
 FRAMES = [f"{number}.jpg" for number in range(5)]
 BOX, HALF, FAR = [0.0, 0, 10, 10], [0.0, 0, 5, 10], [50.0, 50, 10, 10]

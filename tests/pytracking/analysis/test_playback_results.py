@@ -6,10 +6,10 @@ import pytest
 from matplotlib import pyplot
 from matplotlib.backend_bases import KeyEvent
 
+from ltr.common.errors import InputError
 from pytracking.analysis import playback_results as playback
 from pytracking.analysis.playback_results import GROUND_TRUTH, SPEEDS, Overlay, Player, playback_results
 from pytracking.analysis.result_files import RawResults
-from pytracking.utils.errors import InputError
 from tests.pytracking.dummy import make_sequence
 
 pytestmark = pytest.mark.filterwarnings("ignore::pytracking.analysis.rows.RowCountWarning")

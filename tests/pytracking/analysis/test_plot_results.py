@@ -4,6 +4,7 @@ import re
 import numpy as np
 import pytest
 
+from ltr.common.errors import InputError
 from pytracking.analysis.plot_results import (
     plot_attributes_radar,
     plot_got_success,
@@ -13,7 +14,6 @@ from pytracking.analysis.plot_results import (
     print_results_per_attribute,
 )  # fmt: skip
 from pytracking.analysis.result_files import RawResults
-from pytracking.utils.errors import InputError
 from tests.pytracking.dummy import make_sequence
 
 NAMES = ("left", "middle", "right")

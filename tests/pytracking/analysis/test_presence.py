@@ -3,9 +3,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from ltr.common.errors import InputError
 from pytracking.analysis.presence import evaluate_presence, presence_curve
 from pytracking.evaluation import Sequence, Tracker
-from pytracking.utils.errors import InputError
 
 BOX, FAR = [10.0, 10, 10, 10], [50.0, 50, 10, 10]
 

@@ -5,6 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from ltr.common.errors import InputError
 from pytracking.analysis.evaluation import evaluate
 from pytracking.analysis.playback_results import Overlay
 from pytracking.analysis.presence import evaluate_presence
@@ -20,7 +21,6 @@ from pytracking.analysis.result_files import (
 )
 from pytracking.analysis.scoring import ScoringOptions
 from pytracking.evaluation import Sequence, Tracker
-from pytracking.utils.errors import InputError
 
 CLEAN = b"1.5\t2\t30\t40\n-3.25\t4.0001\t5\t6\n7\t8\t9\t10\n"
 BOXES = [[1.5, 2, 30, 40], [-3.25, 4.0001, 5, 6], [7, 8, 9, 10]]

@@ -5,6 +5,7 @@ import json
 import numpy as np
 import pytest
 
+from ltr.common.errors import InputError
 from pytracking.analysis.conventions import Rules
 from pytracking.analysis.evaluation import evaluate
 from pytracking.analysis.extract_results import extract_results
@@ -18,7 +19,6 @@ from pytracking.analysis.rows import RowCountWarning, row_offsets, row_text
 from pytracking.analysis.scoring import ScoringOptions
 from pytracking.evaluation import Sequence, Tracker
 from pytracking.evaluation.datasets import load_dataset
-from pytracking.utils.errors import InputError
 from tests.pytracking.dummy import make_sequence
 
 PERFECT = 20 / 21  # AUC: an overlap of 1 is not greater than 1

@@ -9,11 +9,11 @@ from pathlib import Path
 
 from rich.console import Console
 
+from ltr.common.errors import exit_status
 from pytracking.evaluation.engines.local import LocalEngine
 from pytracking.evaluation.engines.serial import SerialEngine
 from pytracking.evaluation.planning import Part
 from pytracking.evaluation.running import run_parts
-from pytracking.utils.errors import exit_status
 from tests.pytracking.dummy import DummyTracker, make_sequence
 
 SEQUENCES, FRAMES = 6, 25  # at 20 ms a frame

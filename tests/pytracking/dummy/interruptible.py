@@ -4,9 +4,9 @@ import signal
 import sys
 from pathlib import Path
 
+from ltr.common.errors import exit_status
 from pytracking.evaluation import Sequence
 from pytracking.evaluation.running import run_dataset
-from pytracking.utils.errors import exit_status
 from tests.pytracking.dummy import DummyTracker, make_sequence
 
 

@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from ltr.admin.provenance import LOAD
+from ltr.common.provenance import LOAD
 
 
 def stored(folder: Path) -> dict[str, Any]:

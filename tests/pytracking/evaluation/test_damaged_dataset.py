@@ -5,8 +5,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from ltr.common.errors import InputError
 from pytracking.evaluation.datasets import load_dataset
-from pytracking.utils.errors import InputError
 from tests.pytracking.evaluation.layouts import ROW, write_images, write_rows
 
 BOX = (0.25, 0.5, 0.5, 0.75)

@@ -3,8 +3,8 @@ import pickle
 import numpy as np
 import pytest
 
+from ltr.common.errors import InputError
 from pytracking.evaluation.data import PartialCopyWarning, Sequence, SequenceList
-from pytracking.utils.errors import InputError
 from tests.pytracking.dummy import make_sequence
 
 BOXES = np.array([[1.0, 2, 3, 4], [np.nan] * 4])

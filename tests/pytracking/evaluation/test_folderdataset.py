@@ -1,9 +1,9 @@
 import numpy as np
 import pytest
 
+from ltr.common.errors import InputError
 from pytracking.evaluation import get_dataset
 from pytracking.evaluation.folderdataset import FolderDataset
-from pytracking.utils.errors import InputError
 from tests.pytracking.evaluation.layouts import ROW, write_images, write_rows
 from tests.shared_data import shared_path
 

@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 
+from ltr.common.errors import InputError
 from pytracking.evaluation.got10kdataset import GOT10KTestDataset, GOT10KValDataset
-from pytracking.utils.errors import InputError
 from tests.pytracking.evaluation.layouts import ROW, write_images, write_rows
 
 

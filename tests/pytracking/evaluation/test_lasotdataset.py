@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 
+from ltr.common.errors import InputError
 from pytracking.evaluation.lasotdataset import LaSOTDataset, LaSOTExtensionSubsetDataset, LaSOTTrainDataset
-from pytracking.utils.errors import InputError
 from tests.pytracking.evaluation.layouts import ROW, write_images, write_rows
 
 

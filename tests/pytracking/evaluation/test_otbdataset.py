@@ -1,9 +1,9 @@
 import numpy as np
 import pytest
 
+from ltr.common.errors import InputError
+from ltr.common.image import read_image
 from pytracking.evaluation.otbdataset import OTBDataset
-from pytracking.utils.errors import InputError
-from pytracking.utils.image import read_image
 from tests.pytracking.dummy import write_frames
 from tests.shared_data import shared_path
 

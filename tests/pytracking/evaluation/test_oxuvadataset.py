@@ -1,9 +1,9 @@
 import numpy as np
 import pytest
 
+from ltr.common.errors import InputError
 from pytracking.evaluation.oxuvadataset import OxUvADevDataset, OxUvATestDataset
 from pytracking.evaluation.tabledataset import load_table
-from pytracking.utils.errors import InputError
 from tests.pytracking.evaluation.layouts import HEIGHT, WIDTH, write_images, write_rows
 from tests.shared_data import shared_path
 

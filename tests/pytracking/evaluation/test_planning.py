@@ -4,12 +4,12 @@ import json
 import pytest
 from rich.console import Console
 
+from ltr.common.errors import InputError
 from pytracking.evaluation.data import Sequence
 from pytracking.evaluation.dry_run import show_plan
 from pytracking.evaluation.engines.serial import SerialEngine
 from pytracking.evaluation.planning import Part, make_plan
 from pytracking.evaluation.running import run_parts
-from pytracking.utils.errors import InputError
 from tests.pytracking.dummy import DummyTracker, make_sequence
 
 

@@ -6,9 +6,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from ltr.common.errors import InputError
+from ltr.common.types import Image
 from pytracking.evaluation.prefetch import ReadAhead
-from pytracking.utils.errors import InputError
-from pytracking.utils.types import Image
 from tests.waiting import wait_until
 
 

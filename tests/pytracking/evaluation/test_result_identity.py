@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from rich.console import Console
 
+from ltr.common.errors import InputError
 from pytracking.analysis.evaluation import evaluate
 from pytracking.analysis.result_files import find_results
 from pytracking.analysis.scoring import ScoringOptions
@@ -20,7 +21,6 @@ from pytracking.evaluation.engines.serial import SerialEngine
 from pytracking.evaluation.planning import Part, make_plan
 from pytracking.evaluation.result_identity import array_fingerprint
 from pytracking.evaluation.running import run_parts, run_sequence
-from pytracking.utils.errors import InputError
 from tests.pytracking.dummy import DummyTracker
 from tests.pytracking.dummy.results import stored
 

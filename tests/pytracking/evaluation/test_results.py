@@ -5,9 +5,9 @@ import numpy as np
 import pytest
 
 from ltr.admin.checkpoint import file_sha256
+from ltr.common.errors import InputError
 from pytracking.evaluation import results as module
 from pytracking.evaluation.results import ResultStore, UnwritableError, describe_run, load_result
-from pytracking.utils.errors import InputError
 from tests.pytracking.dummy import DummyTracker, make_sequence
 
 OUTPUT = {

@@ -4,10 +4,10 @@ from pathlib import Path
 
 import pytest
 
+from ltr.common.errors import InputError
 from pytracking.evaluation import registry
 from pytracking.evaluation.sweep import SWEEPS, list_sweeps, read_sweep
 from pytracking.evaluation.tracker import Tracker
-from pytracking.utils.errors import InputError
 from tests.pytracking.dummy import PARAMETERS, TRACKERS, write_frames
 
 DOCS = Path(__file__).resolve().parents[3] / "docs"

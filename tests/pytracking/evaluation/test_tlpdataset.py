@@ -3,9 +3,9 @@ import warnings
 import numpy as np
 import pytest
 
+from ltr.common.errors import InputError
 from pytracking.evaluation.data import PartialCopyWarning
 from pytracking.evaluation.tlpdataset import TinyTLPDataset, TLPDataset
-from pytracking.utils.errors import InputError
 from tests.pytracking.evaluation.layouts import ROW, write_images, write_rows
 from tests.shared_data import shared_path
 

@@ -4,10 +4,10 @@ from pathlib import Path
 
 import pytest
 
+from ltr.common.errors import InputError
 from pytracking.evaluation import Tracker, registry, trackerlist
 from pytracking.evaluation.prefetch import ReadAhead
 from pytracking.utils import TrackerParams
-from pytracking.utils.errors import InputError
 from tests.pytracking.dummy import PARAMETERS, TRACKERS, DummyTracker, make_sequence
 from tests.pytracking.dummy.tracker.wander.wander import WanderParams
 

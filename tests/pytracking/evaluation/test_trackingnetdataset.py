@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 
+from ltr.common.errors import InputError
 from pytracking.evaluation.trackingnetdataset import TrackingNetDataset
-from pytracking.utils.errors import InputError
 from tests.pytracking.evaluation.layouts import write_images, write_rows
 
 

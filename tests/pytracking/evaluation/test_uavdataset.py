@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 
+from ltr.common.errors import InputError
 from pytracking.evaluation.uavdataset import UAV10fpsDataset, UAVDataset
-from pytracking.utils.errors import InputError
 from tests.pytracking.evaluation.layouts import ROW, write_images, write_rows
 from tests.shared_data import shared_path
 

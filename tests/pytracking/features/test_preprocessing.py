@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 import torch
 
+from ltr.common.image import read_image
+from ltr.common.types import Image
 from pytracking.features.preprocessing import _take, crop_geometry, sample_patch, sample_position, sample_scale
-from pytracking.utils.image import read_image
-from pytracking.utils.types import Image
 from tests.shared_data import Golden, golden, shared_path
 
 CROP = (288, 288)

@@ -1,7 +1,7 @@
 import pytest
 
+from ltr.common.errors import InputError
 from pytracking.util_scripts import pack_got10k_results as module
-from pytracking.utils.errors import InputError
 from tests.pytracking.util_scripts.stored_results import (
     TRACKER,
     edit_json,

@@ -4,8 +4,8 @@ import cv2
 import numpy as np
 import pytest
 
+from ltr.common.errors import InputError
 from pytracking.util_scripts import pack_oxuva_results as module
-from pytracking.utils.errors import InputError
 from tests.pytracking.util_scripts.stored_results import (
     TRACKER,
     edit_json,

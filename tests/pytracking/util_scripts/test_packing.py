@@ -3,10 +3,10 @@ import zipfile
 
 import pytest
 
+from ltr.common.errors import InputError
 from pytracking.evaluation import Tracker
 from pytracking.util_scripts import packing
 from pytracking.util_scripts.packing import Report
-from pytracking.utils.errors import InputError
 
 
 def test_report_groups_by_kind_and_remedy():

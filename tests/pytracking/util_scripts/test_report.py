@@ -3,10 +3,10 @@ import json
 import numpy as np
 import pytest
 
+from ltr.common.errors import InputError
 from pytracking.evaluation import SequenceList, demodataset
 from pytracking.evaluation.tracker import Tracker
 from pytracking.util_scripts import report
-from pytracking.utils.errors import InputError
 from tests.pytracking.dummy import PARAMETERS, TRACKERS, make_sequence
 
 

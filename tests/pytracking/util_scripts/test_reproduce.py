@@ -5,13 +5,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from ltr.common.errors import InputError
 from pytracking.analysis import paper_tables
 from pytracking.analysis.evaluation import evaluate
 from pytracking.analysis.paper_tables import Group, list_tables, our_groups, read_paper_table
 from pytracking.evaluation import get_dataset
 from pytracking.evaluation.sweep import Sweep, SweepPart, SweepTracker, read_sweep
 from pytracking.util_scripts.reproduce import main, reproduce
-from pytracking.utils.errors import InputError
 from tests.pytracking.dummy import write_frames
 
 ROOT = Path(__file__).resolve().parents[3]

@@ -3,8 +3,8 @@ import pytest
 import torch
 from PIL import Image
 
-from ltr.data.image import ImageRangeWarning
-from pytracking.utils.errors import InputError
+from ltr.common.errors import InputError
+from ltr.common.image import ImageRangeWarning
 from pytracking.utils.image_input import ImageInput
 
 RGB = np.random.default_rng(0).integers(0, 256, (40, 60, 3), dtype=np.uint8)

@@ -3,10 +3,10 @@ import math
 
 import pytest
 
+from ltr.common.errors import InputError
 from pytracking.features.net_wrappers import NetWithBackbone
 from pytracking.tracker.dimp.params import DiMPParams
 from pytracking.utils import TrackerParams
-from pytracking.utils.errors import InputError
 
 
 def test_unknown_name_is_an_error_that_names_the_nearest() -> None:

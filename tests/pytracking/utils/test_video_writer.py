@@ -11,8 +11,8 @@ import cv2
 import numpy as np
 import pytest
 
+from ltr.common.errors import InputError
 from pytracking.evaluation.results import SequenceResult
-from pytracking.utils.errors import InputError
 from pytracking.utils.video_writer import VideoWriter, write_result_video
 from tests.pytracking.dummy import make_sequence
 

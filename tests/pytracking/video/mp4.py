@@ -7,7 +7,7 @@ from pathlib import Path
 
 import av
 
-from pytracking.utils.types import Image
+from ltr.common.types import Image
 
 QUARTER_TURN = (0, 1, 0, -1, 0, 0, 0, 0, 1)  # clockwise by 90 degrees, as a phone held upright notes it
 TICKS = 80  # a second

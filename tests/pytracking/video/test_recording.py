@@ -14,11 +14,11 @@ import cv2
 import numpy as np
 import pytest
 
-from ltr.admin.claims import claim, claim_file
+from ltr.common.claims import claim, claim_file
+from ltr.common.errors import InputError
 from ltr.dataset.annotations import read_boxes
 from pytracking.evaluation import Tracker
 from pytracking.evaluation.results import load_result
-from pytracking.utils.errors import InputError
 from pytracking.video import run as video_run
 from pytracking.video.run import run_video
 from tests.pytracking.dummy import DummyTracker, write_frames
@@ -190,7 +190,7 @@ def test_no_room(setup, folder):
 RUN = """if True:
     import sys
     from pathlib import Path
-    from pytracking.utils.errors import exit_status
+    from ltr.common.errors import exit_status
     from pytracking.video.run import run_video
     from tests.pytracking.dummy import DummyTracker
     setup = DummyTracker("wander", "slow", results_path=Path(sys.argv[1]), device="cpu")

@@ -12,12 +12,12 @@ import cv2
 import numpy as np
 import pytest
 
+from ltr.common.errors import InputError
+from ltr.common.types import Image
 from ltr.dataset.annotations import read_boxes
 from pytracking.evaluation import Sequence, Tracker
 from pytracking.evaluation.results import load_result
 from pytracking.utils.drawing import LOST
-from pytracking.utils.errors import InputError
-from pytracking.utils.types import Image
 from pytracking.video import run as video_run
 from pytracking.video import screen as video_screen
 from pytracking.video.run import Player, run_video

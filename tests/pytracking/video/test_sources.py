@@ -9,8 +9,8 @@ import numpy as np
 import PIL.Image
 import pytest
 
-from pytracking.utils.errors import InputError
-from pytracking.utils.types import Image
+from ltr.common.errors import InputError
+from ltr.common.types import Image
 from pytracking.utils.video_writer import VideoWriter
 from pytracking.video import sources
 from pytracking.video.sources import Frame, FrameSource, LatestFrames, open_source

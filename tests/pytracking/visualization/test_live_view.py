@@ -11,10 +11,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from ltr.common.types import Image
 from pytracking.tracker.base import BaseTracker
 from pytracking.utils.drawing import GROUND_TRUTH, LOST, TRACKED
 from pytracking.utils.params import TypedParams
-from pytracking.utils.types import Image
 from pytracking.visualization import live_view
 from pytracking.visualization.file_viewers import COLUMNS, STRIP_FRAMES, EvenSamples, PanelFiles, TrackingVideo
 from pytracking.visualization.live_view import LiveView, describe_output, open_view, target_patch

@@ -5,7 +5,7 @@ import pytest
 import torch
 import torchvision
 
-from ltr.admin.errors import InputError
+from ltr.common.errors import InputError
 from ltr.inference import prepare
 from ltr.models.backbone.resnet import ResNet, resnet18, resnet50
 from tests.ltr.models.networks import random_statistics

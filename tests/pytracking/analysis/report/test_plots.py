@@ -4,9 +4,9 @@ import cv2
 import numpy as np
 import pytest
 
+from ltr.common.errors import InputError
 from pytracking.analysis.report.plots import PLOTS, curves, write_curve_plot, write_radar_plot
 from pytracking.analysis.report.style import PALETTE, color, dashes, rgb
-from pytracking.utils.errors import InputError
 from tests.pytracking.analysis.report.synthetic import ATTRIBUTES, make_evaluation
 
 NAMES = {"success": "success_plot", "prec": "precision_plot", "norm_prec": "norm_precision_plot"}

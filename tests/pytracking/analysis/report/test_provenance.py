@@ -1,8 +1,8 @@
 import json
 from types import SimpleNamespace
 
+from ltr.common.files import read_record
 from pytracking.analysis.report.provenance import UNKNOWN, provenance
-from pytracking.utils.files import read_record
 
 
 def run(folder, run_id=None, record=None, parameter_name="lite"):

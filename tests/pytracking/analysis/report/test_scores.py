@@ -4,6 +4,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from ltr.common.errors import InputError
 from pytracking.analysis.report.scores import (
     attribute_table,
     check,
@@ -14,7 +15,6 @@ from pytracking.analysis.report.scores import (
     tracker_table,
 )  # fmt: skip
 from pytracking.analysis.report.tables import Spread
-from pytracking.utils.errors import InputError
 from tests.pytracking.analysis.report.synthetic import (
     ATTRIBUTES,
     SEQUENCES,

@@ -10,13 +10,13 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from ltr.admin.device_errors import DeviceError
+from ltr.common.device_errors import DeviceError
+from ltr.common.errors import InputError
 from pytracking.evaluation.data import Sequence
 from pytracking.evaluation.engines.local import LocalEngine
 from pytracking.evaluation.engines.serial import SerialEngine
 from pytracking.evaluation.planning import Part
 from pytracking.evaluation.running import run_parts
-from pytracking.utils.errors import InputError
 from tests.pytracking.dummy import DummyTracker, driver, make_sequence, write_black_frame, write_white_frame
 from tests.pytracking.dummy.results import stored
 from tests.waiting import PATIENCE, wait_until

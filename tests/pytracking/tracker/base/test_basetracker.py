@@ -5,9 +5,9 @@ import numpy as np
 import pytest
 import torch
 
+from ltr.common.errors import InputError
 from pytracking.evaluation.tracker import Tracker
 from pytracking.tracker.base import BaseTracker
-from pytracking.utils.errors import InputError
 from pytracking.utils.params import TypedParams
 
 IMAGE = np.random.default_rng(0).integers(0, 256, (240, 320, 3), dtype=np.uint8)

@@ -14,12 +14,12 @@ from torch import nn
 
 from ltr.admin.checkpoint import save_checkpoint
 from ltr.admin.loading import build_network
+from ltr.common.types import Image
 from ltr.models.tracking.dimpnet import DiMPnet
 from pytracking.features.net_wrappers import NetWithBackbone
 from pytracking.parameter.dimp._base import bgd, rls, star, vot18, vot19
 from pytracking.tracker.dimp.dimp import DiMP
 from pytracking.tracker.dimp.params import DiMPParams
-from pytracking.utils.types import Image
 from tests.pytracking.tracker.dimp.algorithm import PIXELS, SCORES, Algorithm
 
 CROP = 96  # pixels: 6 cells of the filter's features

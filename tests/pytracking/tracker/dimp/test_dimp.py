@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import torch
 
+from ltr.common.types import Image
 from ltr.inference import prepare
 from ltr.models.tracking.dimpnet import dimpnet18
 from pytracking.features.net_wrappers import NetWithBackbone
@@ -14,7 +15,6 @@ from pytracking.parameter.dimp._base import bgd, dimp_lite, dimp_lite_untrained,
 from pytracking.tracker.dimp.dimp import DiMP
 from pytracking.tracker.dimp.params import DiMPParams
 from pytracking.utils import TrackerParams
-from pytracking.utils.types import Image
 
 SMALL: dict[str, Any] = {"augmentation": {"fliplr": True, "dropout": (1, 0.2)}}
 

@@ -5,6 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
+from ltr.common.types import Array
 from pytracking.tracker.dimp.localization import (
     Localization,
     SearchArea,
@@ -15,7 +16,6 @@ from pytracking.tracker.dimp.localization import (
     preprocess_scores,
 )
 from pytracking.tracker.dimp.params import DiMPParams
-from pytracking.utils.types import Array
 from tests.shared_data import golden
 
 CENTER = np.array([100.0, 120.0])

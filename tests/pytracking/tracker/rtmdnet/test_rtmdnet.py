@@ -6,13 +6,13 @@ import numpy as np
 import pytest
 import torch
 
+from ltr.common.image import read_image
 from ltr.models.tracking.mdnet import mdnet
 from pytracking.evaluation.tracker import Tracker
 from pytracking.features.net_wrappers import NetWithBackbone
 from pytracking.parameter.rtmdnet._base import rls, rtmdnet_lite, simple
 from pytracking.tracker.rtmdnet.params import RTMDNetParams
 from pytracking.tracker.rtmdnet.rtmdnet import RTMDNet
-from pytracking.utils.image import read_image
 from tests.pytracking.tracker.dimp.test_dimp import frame, overlap, path
 from tests.shared_data import shared_path
 

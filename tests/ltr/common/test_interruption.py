@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from ltr.admin.errors import exit_status
-from ltr.admin.interruption import ENDING, Ending, completing, interrupting, kept_handlers, noting
+from ltr.common.errors import exit_status
+from ltr.common.interruption import ENDING, Ending, completing, interrupting, kept_handlers, noting
 
 ROOT = Path(__file__).resolve().parents[3]
 ALL = pytest.mark.parametrize("number", ENDING, ids=lambda number: number.name)
@@ -111,7 +111,7 @@ def test_handlers_of_a_library_are_taken_back():
 LOST_TERMINAL = """if True:
     import fcntl, os, sys, termios, time
     from pathlib import Path
-    from ltr.admin.errors import exit_status
+    from ltr.common.errors import exit_status
     fcntl.ioctl(0, termios.TIOCSCTTY, 0)
     def command():
         try:

@@ -4,9 +4,8 @@ import cv2
 import numpy as np
 import pytest
 
-from ltr.data.image import ImageRangeWarning
-from pytracking.utils.errors import InputError
-from pytracking.utils.image import read_image
+from ltr.common.errors import InputError
+from ltr.common.image import ImageRangeWarning, read_image
 
 RED = np.zeros((24, 40, 3), np.uint8)
 RED[..., 2] = 255  # BGR

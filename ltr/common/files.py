@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from ltr.admin.errors import InputError
+from ltr.common.errors import InputError
 
 
 def write_atomic(path: Path, text: str) -> None:

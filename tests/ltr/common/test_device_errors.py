@@ -3,8 +3,8 @@ import pickle
 import pytest
 import torch
 
-from ltr.admin.device_errors import DeviceError, device_error, is_out_of_memory
-from ltr.admin.errors import InputError, exit_status
+from ltr.common.device_errors import DeviceError, device_error, is_out_of_memory
+from ltr.common.errors import InputError, exit_status
 
 
 class AcceleratorError(RuntimeError):

@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from pytracking.utils.files import create_atomic, write_atomic
+from ltr.common.files import create_atomic, write_atomic
 
 
 def test_write_replaces(tmp_path):

@@ -1,8 +1,8 @@
 import pytest
 import torch
 
-from ltr.admin.errors import InputError
-from ltr.admin.provenance import check_device, gpu_number
+from ltr.common.errors import InputError
+from ltr.common.provenance import check_device, gpu_number
 
 
 def test_numbers_of_gpus() -> None:

@@ -1,6 +1,6 @@
 import pytest
 
-from pytracking.utils.errors import InputError, exit_status, nearest, unknown_name
+from ltr.common.errors import InputError, exit_status, nearest, unknown_name
 
 
 def test_nearest():

@@ -11,7 +11,7 @@ import os
 from collections.abc import Sequence as SequenceOf
 from pathlib import Path
 
-from ltr.admin.errors import InputError
+from ltr.common.errors import InputError
 
 NUM_SIZES = 32  # files whose sizes count, evenly spaced from the first to the last
 NUM_CONTENTS = 8  # files whose contents count, likewise

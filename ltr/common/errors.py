@@ -5,8 +5,8 @@ import signal
 import sys
 from collections.abc import Callable, Iterable
 
-from ltr.admin.device_errors import device_error
-from ltr.admin.interruption import SIGNAL_BASE, interrupting
+from ltr.common.device_errors import device_error
+from ltr.common.interruption import SIGNAL_BASE, interrupting
 
 
 class InputError(ValueError):

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ltr.admin.errors import InputError
+from ltr.common.errors import InputError
 
 _JPEG_START, _JPEG_END = b"\xff\xd8", b"\xff\xd9"
 _PNG_START = b"\x89PNG\r\n\x1a\n"

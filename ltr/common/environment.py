@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from ltr.admin.errors import InputError, nearest
-from ltr.admin.files import create_atomic
+from ltr.common.errors import InputError, nearest
+from ltr.common.files import create_atomic
 
 PROJECT = Path(__file__).resolve().parents[2]
 EXAMPLE_FILE = PROJECT / "configs" / "local.example.toml"

@@ -6,14 +6,14 @@ from pathlib import Path
 
 import pytest
 
-from ltr.admin import claims
-from ltr.admin.claims import ClaimedError, claim, is_held
+from ltr.common import claims
+from ltr.common.claims import ClaimedError, claim, is_held
 
 ROOT = Path(__file__).resolve().parents[3]
 HOLD = """
 import sys
 from pathlib import Path
-from ltr.admin.claims import claim
+from ltr.common.claims import claim
 with claim(Path(sys.argv[1])):
     print("held", flush=True)
     sys.stdin.readline()

@@ -3,9 +3,9 @@ import shutil
 
 import pytest
 
-from ltr.admin import fingerprints
-from ltr.admin.errors import InputError
-from ltr.admin.fingerprints import files_fingerprint
+from ltr.common import fingerprints
+from ltr.common.errors import InputError
+from ltr.common.fingerprints import files_fingerprint
 
 
 def write(folder, contents):
