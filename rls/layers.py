@@ -286,7 +286,8 @@ class _Hook:
             if torch.compiler.is_exporting():
                 return
             torch._dynamo.graph_break()  # what a tap does is no part of the model's graph
-        if torch.jit.is_tracing():  # type: ignore[no-untyped-call]
+        # Within a trace, or a transform of torch.func, tensors are stand-ins, and no step follows.
+        if torch.jit.is_tracing() or torch._C._functorch.peek_interpreter_stack() is not None:  # type: ignore[no-untyped-call]
             return
         tap = self._tap()
         if tap is not None:

@@ -201,6 +201,23 @@ def test_updates_without_positives_do_nothing() -> None:
 
 
 @pytest.mark.parametrize("estimator", ["auto", "low_rank", "dense"])
+def test_steps_with_p_are_right_for_the_length_of_the_trackers_features(estimator: str) -> None:
+    """|x|²/δ of millions, as rls_rtmdnet_lite has. 1e-6 is left to the rounding of float32 inputs."""
+    network, settings = head(), params(rls_delta=5e-4, rls_estimator=estimator)
+    optimizer = make_rls_sgd(network, 0.003, settings)
+    layer = optimizer.layers[0]
+    for seed in range(30):
+        optimizer.zero_grad()
+        network(40 * torch.rand(128, DIM, generator=generator(seed))).square().mean().backward()
+        inputs = layer.tap.inputs()
+        assert inputs is not None
+        x = inputs[0, 0].double()
+        assert float(x.square().sum()) / 5e-4 > 4e6
+        optimizer.step()
+        assert float((layer.inverse_correlation.apply(x) * x).sum()) <= 1 + 1e-6
+
+
+@pytest.mark.parametrize("estimator", ["auto", "low_rank", "dense"])
 def test_golden_updates_of_the_trackers_own_head(estimator: str) -> None:
     """The optimizer as the tracker makes it, on golden case 10; tolerances of its README for float32."""
     case = golden("c10_rtmdnet.npz")
