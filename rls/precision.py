@@ -25,14 +25,27 @@ Owner = TypeVar("Owner", bound=OnDevice)
 def exact_arithmetic(device: torch.device) -> Iterator[None]:
     """Within, matrix products on the device have the precision of their tensors: no autocast, no TF32 or bfloat16.
 
-    An error of P g is that of its factors times |x|²/δ, which TF32 (10 bits) and bfloat16 (7 bits) cannot afford. The
-    process-wide settings, of both of torch's interfaces to them, come back.
+    An error of P g is that of its factors times |x|²/δ, which TF32 (10 bits) and bfloat16 (7 bits) cannot afford.
+    """
+    with exact_products():
+        if not torch.is_autocast_enabled(device.type):  # asking costs less than switching
+            yield
+            return
+        with torch.autocast(device.type, enabled=False):
+            yield
+
+
+@contextmanager
+def exact_products() -> Iterator[None]:
+    """Within, matrix products of float32 tensors are IEEE float32 in the whole process.
+
+    Its settings, of both of torch's interfaces to them, come back.
     """
     try:
         precision = torch.get_float32_matmul_precision()
     except RuntimeError:  # the newer settings, one for each backend, are in use and say something else
         precision = None
-    if precision == "highest" and not torch.is_autocast_enabled(device.type):  # asking costs less than switching
+    if precision == "highest":  # asking costs less than switching
         yield
         return
     settings: Any = torch.backends  # whose types leave out what its modules make at run time
@@ -41,8 +54,7 @@ def exact_arithmetic(device: torch.device) -> Iterator[None]:
     inherited = settings.fp32_precision if backends else None
     torch.set_float32_matmul_precision("highest")  # sets the backends, too
     try:
-        with torch.autocast(device.type, enabled=False):
-            yield
+        yield
     finally:
         if precision is not None:
             torch.set_float32_matmul_precision(precision)

@@ -37,8 +37,10 @@ def prepare(
 ) -> Network:
     """Frozen copy of a network in evaluation mode on a device, which computes the same within rounding.
 
-    `dtype` is that of the convolutions in front of the target filter and of the boxes' regression: "float32",
-    "bfloat16", or on a GPU "float16"; the fast form alone has a choice. State dicts of fast forms are other ones.
+    `dtype` is that of the convolutions in front of what learns online and of the boxes' regression: "float32",
+    "bfloat16", or on a GPU "tf32" and "float16"; the fast form alone has a choice. What computes with the network does
+    so in `float32_arithmetic`, without which "float32" is what the process allows. State dicts of fast forms are other
+    ones.
 
     Raises:
         ValueError: the network is in training mode, or the form is unknown.
@@ -70,7 +72,7 @@ def prepare(
 
 @singledispatch
 def _convolutions(network: nn.Module) -> list[nn.Module]:
-    """What tolerates numbers of half precision: convolutions, not the filter, its learning and the boxes."""
+    """What tolerates less than float32: convolutions, not what learns online and not the boxes."""
     raise InputError(f"expected the dtype float32 for a {type(network).__name__}, which has no choice")
 
 
@@ -80,6 +82,16 @@ def _(network: DiMPnet) -> list[nn.Module]:
     if (regressor := network.bb_regressor) is not None:
         parts += [regressor.conv3_1t, regressor.conv3_2t, regressor.conv4_1t, regressor.conv4_2t]
     return parts
+
+
+@_convolutions.register
+def _(network: MDNetLite) -> list[nn.Module]:
+    return [network.feature_extractor]
+
+
+@_convolutions.register
+def _(network: MDNet) -> list[nn.Module]:
+    return [network.layers.get_submodule(name) for name in ("conv1", "conv2", "conv3")]
 
 
 @singledispatch

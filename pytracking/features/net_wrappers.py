@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from ltr.admin.network_files import find_network
 
@@ -13,6 +13,10 @@ if TYPE_CHECKING:
     from torch import Tensor, nn
 
     from ltr.inference import Form
+
+# Of a network's convolutions. float32 is IEEE float32 on every device; tf32 are float32 tensors whose products have
+# 10 bits of mantissa.
+NetworkDtype = Literal["float32", "tf32", "bfloat16", "float16"]
 
 
 class NetWithBackbone:
@@ -64,7 +68,7 @@ class NetWithBackbone:
 
         return file_sha256(find_network(self.net_path))
 
-    def initialize(self, device: torch.device | str, dtype: str = "float32", form: Form = "fast") -> None:
+    def initialize(self, device: torch.device | str, dtype: NetworkDtype = "float32", form: Form = "fast") -> None:
         """Load the network onto a device, prepared by `ltr.inference.prepare`; raises what that raises."""
         wanted = (str(_as_device(device)), dtype, form)
         if self.net is None or self._loaded not in (None, wanted):  # None: a network that the caller put in place

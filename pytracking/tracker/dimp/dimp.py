@@ -12,6 +12,7 @@ from torch import Tensor
 
 from ltr.common.transfer import upload
 from ltr.common.types import Array, Image
+from ltr.inference import in_float32
 from pytracking.tracker.base import BaseTracker
 from pytracking.tracker.dimp.box_refinement import IoUBoxes
 from pytracking.tracker.dimp.first_frame import InitialSamples, dropout_features, initial_samples
@@ -62,6 +63,7 @@ class DiMP(BaseTracker):
         if self.box_estimator == "ridge":
             self.layers = tuple(sorted({*self.net.output_layers, *self.params.ridge_cells}))
 
+    @in_float32
     @torch.no_grad()
     def initialize(self, image: Image, info: dict[str, Any]) -> dict[str, Any]:
         params = self.params
@@ -88,6 +90,7 @@ class DiMP(BaseTracker):
         self.scores: Array | None = None  # (S, H, W)
         return {"target_bbox": self.target.box(), "object_presence_score": 1.0, "flag": "normal"}
 
+    @in_float32
     @torch.no_grad()
     def track(self, image: Image, info: dict[str, Any] | None = None) -> dict[str, Any]:
         params = self.params

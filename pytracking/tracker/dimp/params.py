@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 from typing import Any, ClassVar, Literal
 
 from ltr.common.errors import InputError, unknown_name
-from pytracking.features.net_wrappers import NetWithBackbone
+from pytracking.features.net_wrappers import NetWithBackbone, NetworkDtype
 from pytracking.utils.params import (
     AtLeastOne,
     Count,
@@ -36,7 +36,8 @@ class DiMPParams(TypedParams):
 
     # Network
     net: NetWithBackbone | None = None
-    network_dtype: Literal["float32", "bfloat16", "float16"] = "float32"  # of its convolutions
+    # Of its convolutions; float32 is IEEE float32 on a GPU, too. tf32 and float16 are a GPU's, see docs/performance.md.
+    network_dtype: NetworkDtype = "float32"
     network_form: Literal["fast", "plain"] = "fast"  # "plain": eager PyTorch, see `ltr.inference.prepare`
     filter_reg: NonNegative | None = None  # replaces the network's learnt filter regularization
     filter_init_zero: bool = False  # start the filter at zero instead of the network's initializer

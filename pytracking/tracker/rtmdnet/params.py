@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from ltr.data.sampling_options import Range, Sampling, gaussian, uniform
-from pytracking.features.net_wrappers import NetWithBackbone
+from pytracking.features.net_wrappers import NetWithBackbone, NetworkDtype
 from pytracking.utils.params import (
     AtLeastOne,
     Count,
@@ -25,6 +25,8 @@ class RTMDNetParams(TypedParams):
 
     # Network
     net: NetWithBackbone | None = None
+    # Of its convolutions; float32 is IEEE float32 on a GPU, too. tf32 and float16 are a GPU's, see docs/performance.md.
+    network_dtype: NetworkDtype = "float32"
     network_form: Literal["fast", "plain"] = "fast"  # "plain": eager PyTorch, see `ltr.inference.prepare`
 
     # First frame

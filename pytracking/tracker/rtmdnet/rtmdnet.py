@@ -7,6 +7,7 @@ from torch import Tensor
 
 from ltr.common.types import Image
 from ltr.data.box_sampling import draw_boxes, sample_boxes
+from ltr.inference import in_float32
 from ltr.models.tracking.mdnet import MDNetHead
 from pytracking.tracker.base import BaseTracker
 from pytracking.tracker.base.box_regression import BoxRegressor
@@ -29,11 +30,12 @@ class RTMDNet(BaseTracker):
         if self.params.net is None:
             raise ValueError("expected a network in the parameter 'net', found None")
         self.net: Any = self.params.net
-        self.net.initialize(self.device, form=self.params.network_form)
+        self.net.initialize(self.device, self.params.network_dtype, self.params.network_form)
         self.features = RoIFeatures(self.net, self.device)
         # The first optimizer of a process imports torch's compiler, which takes seconds that are not the first frame's.
         make_optimizer(MDNetHead(1, 1), self.params.init_learning_rate, self.params)
 
+    @in_float32
     @torch.no_grad()
     def initialize(self, image: Image, info: dict[str, Any]) -> dict[str, Any]:
         self.initialize_features()
@@ -55,6 +57,7 @@ class RTMDNet(BaseTracker):
         self.memory.append(samples.positives[: params.update_positives], samples.negatives[: params.update_negatives])
         return {"target_bbox": self.target.tolist(), "object_presence_score": 1.0, "flag": "normal"}
 
+    @in_float32
     @torch.no_grad()
     def track(self, image: Image, info: dict[str, Any] | None = None) -> dict[str, Any]:
         self.frame_num += 1

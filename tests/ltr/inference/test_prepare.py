@@ -55,5 +55,7 @@ def test_what_cannot_be_prepared_is_named() -> None:
         prepare(network.eval(), form="quick")  # type: ignore[arg-type]
     with pytest.raises(InputError, match="float32 for the plain form"):
         prepare(network.eval(), dtype="bfloat16", form="plain")
-    with pytest.raises(InputError, match="float32 for a MDNet"):
-        prepare(mdnet().eval(), dtype="bfloat16")
+    with pytest.raises(InputError, match="float32 for a EfficientNetLite0"):
+        prepare(network.eval().feature_extractor, dtype="bfloat16")
+    with pytest.raises(InputError, match="tf32, which 'cpu' lacks; use the dtype float32"):
+        prepare(mdnet().eval(), dtype="tf32")
