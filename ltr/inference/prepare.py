@@ -119,12 +119,13 @@ def _(network: DiMPnet) -> nn.Module:
 
 @_compiled.register
 def _(network: MDNetLite) -> nn.Module:
-    network.feature_extractor = CompiledBackbone(network.feature_extractor)
+    network.feature_extractor = CompiledBackbone(network.feature_extractor, sizes_change=True)
     return network
 
 
 @_compiled.register
 def _(network: MDNet) -> nn.Module:
     names = ("conv1", "conv2", "conv3")
-    network.convolutions = CompiledModule(nn.Sequential(*(network.layers.get_submodule(name) for name in names)))
+    convolutions = nn.Sequential(*(network.layers.get_submodule(name) for name in names))
+    network.convolutions = CompiledModule(convolutions, sizes_change=True)
     return network
