@@ -1,8 +1,8 @@
 """One step from a trained network to one that tracks.
 
-The fast form has its batch norms folded, its predicted IoU with a gradient in closed form, and on a CPU its
-convolutions compiled by OpenVINO; the plain form is the network as it was built, in eager PyTorch. They compute the
-same within the rounding of float32.
+The fast form has its batch norms folded, its predicted IoU with a gradient in closed form, and on a CPU its backbone
+compiled by OpenVINO and its heads' convolutions by Winograd's method; the plain form is the network as it was built, in
+eager PyTorch. They compute the same within the rounding of float32.
 """
 
 from __future__ import annotations
@@ -20,10 +20,10 @@ from ltr.inference.folding import fold_batch_norms
 from ltr.inference.iou_gradient import IoUGradient
 from ltr.inference.local_iou import LocalIoU
 from ltr.inference.precision import compute_in
+from ltr.inference.winograd import use_winograd
 from ltr.models.backbone.base import Backbone
 from ltr.models.backbone.efficientnet_lite import EfficientNetLite0
 from ltr.models.bbreg.atom_iou_net import AtomIoUNet
-from ltr.models.layers.normalization import InstanceL2Norm
 from ltr.models.tracking.dimpnet import DiMPnet
 from ltr.models.tracking.mdnet import MDNet, MDNetLite
 
@@ -107,13 +107,11 @@ def _(network: Backbone) -> nn.Module:
 
 @_compiled.register
 def _(network: DiMPnet) -> nn.Module:
-    # The small maps of the IoU-Net are computed around the boxes alone, in sizes that change with every frame.
     network.feature_extractor = CompiledBackbone(network.feature_extractor)
-    layers = list(network.classifier.feature_extractor.children())
-    # The norm of a map stays torch's: the size that it divides by is not known ahead.
-    norm = [layers.pop()] if layers and isinstance(layers[-1], InstanceL2Norm) else []
-    compiled = [CompiledModule(nn.Sequential(*layers))] if layers else []
-    network.classifier.feature_extractor = nn.Sequential(*compiled, *norm)
+    use_winograd(network.classifier.feature_extractor)
+    if (regressor := network.bb_regressor) is not None:
+        for part in (regressor.conv3_1t, regressor.conv3_2t, regressor.conv4_1t, regressor.conv4_2t):
+            use_winograd(part)
     return network
 
 
