@@ -1,4 +1,7 @@
-"""The RT-MDNet tracker: classify candidate boxes, learn regularly and on failure (Alg. 1 with RLS)."""
+"""The RT-MDNet tracker: classify candidate boxes, learn regularly and on failure.
+
+The numbers of steps are those of Algorithm 1 in the paper.
+"""
 
 from typing import Any
 
@@ -45,11 +48,15 @@ class RTMDNet(BaseTracker):
         self.scores: Tensor | None = None  # (n,) of the last frame's candidates
         self.target = torch.tensor(info["init_bbox"], dtype=torch.float64)
 
+        # 1: samples of the first frame.
         samples = first_frame_samples(image, self.target, self.features, params, self.generator)
+
+        # 2: fine-tune fc4-6 on them; with RLS by Eq. 31 and 33, P of every layer from each mini-batch (Eq. 18, 19).
         self.classifier = OnlineClassifier(self.net.make_head(self.generator), params, self.generator)
         self.classifier.learn_first_frame(samples.positives, samples.negatives)
         self.regressor = self._fit_regressor(samples) if params.bbox_regression else None
 
+        # 3: the frames that samples are kept of.
         self.memory = FrameMemory(
             params.long_term_frames if params.regular_memory == "long" else params.short_term_frames,
             params.short_term_frames,
@@ -63,7 +70,7 @@ class RTMDNet(BaseTracker):
         self.frame_num += 1
         params = self.params
 
-        # Find the target among candidates.
+        # 4: find the target among candidates.
         candidates = self._draw_candidates(image)
         features = self.features.of_boxes(image, candidates, self.target)
         self.scores = scores = self.classifier.score(features)
@@ -73,15 +80,17 @@ class RTMDNet(BaseTracker):
         self.target = best_boxes.mean(dim=0)
         self.found = score > params.success_threshold
 
-        # Draw samples, and learn from them: occasionally on failure, else regularly.
         box = self.target
         if self.found:
+            # 5, 6: draw samples, and forget those of the oldest frame.
             box = self._regressed(best_boxes, motion, image)
             self._remember(image)
-        if not self.found:
+            # 9 to 11: the regular update, of the weights from before occasional ones; with RLS as in step 2.
+            if self.frame_num % params.update_interval == 0:
+                self.classifier.update_regularly(self.memory)
+        else:
+            # 7, 8: the occasional update, of a copy.
             self.classifier.update_occasionally(self.memory)
-        elif self.frame_num % params.update_interval == 0:
-            self.classifier.update_regularly(self.memory)
 
         hidden = not self.found and params.output_not_found_box
         return {

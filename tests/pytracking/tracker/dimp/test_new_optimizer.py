@@ -1,0 +1,70 @@
+"""An online optimizer of one's own: a class, a function that makes it, and its name; nothing else is touched."""
+
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor
+
+from ltr.models.target_classifier.online import FilterLearner, LossOfSamples, Optimized
+from pytracking.parameter.dimp._base import dimp_lite
+from pytracking.tracker.dimp.dimp import DiMP
+from pytracking.tracker.dimp.online_learning import ONLINE_OPTIMIZERS
+from pytracking.tracker.dimp.params import DiMPParams
+from tests.pytracking.tracker.dimp.test_dimp import SMALL, frame, path
+
+
+class SignDescent:
+    """A toy: steps of a fixed length along the sign of the gradient."""
+
+    def __init__(self, loss: LossOfSamples, step_length: float) -> None:
+        self.loss, self.step_length = loss, step_length
+        self.calls = 0
+
+    @torch.no_grad()
+    def __call__(
+        self,
+        weights: Tensor,
+        feat: Tensor,
+        bb: Tensor,
+        sample_weight: Tensor | None = None,
+        num_iter: int | None = None,
+        compute_losses: bool = True,
+    ) -> Optimized:
+        self.calls += 1
+        loss = self.loss.loss(feat, bb, weights.shape[-1], sample_weight)
+        iterates, losses = [weights], []
+        for _ in range(num_iter or 1):
+            scores = loss.scores(weights)
+            if compute_losses:
+                losses.append(loss.value(weights, scores))
+            weights = weights - self.step_length * loss.gradient(weights, scores).sign()
+            iterates.append(weights)
+        return weights, iterates, losses
+
+
+def sign_descent(params: DiMPParams, loss: Any) -> FilterLearner:
+    return SignDescent(loss, params.online_step_length)
+
+
+def test_it_runs_by_its_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(ONLINE_OPTIMIZERS, "sign", sign_descent)
+    settings = {"online_optimizer": "sign", "online_step_length": 1e-6, "train_skipping": 2, "net_opt_update_iter": 2, **SMALL}
+    tracker = DiMP(dimp_lite().replace(**settings))
+    tracker.initialize(frame(*path(0)), {"init_bbox": [*path(0), 40, 40]})
+    before = tracker.classifier.filter
+    for t in range(1, 4):
+        assert tracker.track(frame(*path(t)))["flag"] == "normal"
+    assert isinstance(tracker.classifier.optimizer, SignDescent)
+    assert tracker.classifier.optimizer.calls == 1  # at the third frame
+    change = (tracker.classifier.filter - before).abs()
+    # Each of the two steps is rounded as the entries of the filter are.
+    rounding = 2 * torch.finfo(change.dtype).eps * float(before.abs().max())
+    torch.testing.assert_close(change, torch.full_like(change, 2e-6), rtol=0, atol=rounding)
+
+
+def test_an_unknown_name_is_told_the_known_ones() -> None:
+    with pytest.raises(ValueError, match="steepest_descent, bgd, rls_bgd"):
+        DiMP(dimp_lite().replace(online_optimizer="adam", **SMALL)).initialize(
+            frame(*path(0)), {"init_bbox": [*path(0), 40, 40]}
+        )
