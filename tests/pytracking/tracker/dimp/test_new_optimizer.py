@@ -49,8 +49,8 @@ def sign_descent(params: DiMPParams, loss: Any) -> FilterLearner:
 
 def test_it_runs_by_its_name(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(ONLINE_OPTIMIZERS, "sign", sign_descent)
-    settings = {"online_optimizer": "sign", "online_step_length": 1e-6, "train_skipping": 2, "net_opt_update_iter": 2, **SMALL}
-    tracker = DiMP(dimp_lite().replace(**settings))
+    schedule = {"train_skipping": 2, "net_opt_update_iter": 2}
+    tracker = DiMP(dimp_lite().replace(online_optimizer="sign", online_step_length=1e-6, **schedule, **SMALL))
     tracker.initialize(frame(*path(0)), {"init_bbox": [*path(0), 40, 40]})
     before = tracker.classifier.filter
     for t in range(1, 4):
