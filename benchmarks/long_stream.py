@@ -22,8 +22,9 @@ from rich.table import Table
 
 from ltr.common.provenance import describe_environment
 from pytracking.evaluation.datasets import get_dataset
+from pytracking.evaluation.frame_loop import clock
 from pytracking.evaluation.prefetch import ReadAhead
-from pytracking.evaluation.tracker import Tracker, clock
+from pytracking.evaluation.tracker import Tracker
 
 CHUNK = 1000
 

@@ -56,7 +56,7 @@ def run_tracker(
         visdom_info = {**(visdom_info or {}), "save_video": save_video, "save_debug": save_debug}
     summary = run_dataset(dataset, [tracker], debug, threads, visdom_info, overwrite=overwrite)
     if save_video and not debug:
-        from pytracking.utils.video_writer import write_result_videos
+        from pytracking.evaluation.result_videos import write_result_videos
 
         videos = tracker.results_dir / "videos"
         write_result_videos(tracker.results_dir, dataset, videos)

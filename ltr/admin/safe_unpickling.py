@@ -22,8 +22,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from ltr.common.errors import InputError
 
-class CheckpointError(RuntimeError):
+
+class CheckpointError(InputError):
     """A network file is absent, not what it should be, or does not fit; the message says what to do."""
 
 

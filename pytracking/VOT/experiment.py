@@ -31,10 +31,11 @@ from ltr.common.fingerprints import LENGTH, files_fingerprint
 from ltr.common.image import read_image
 from ltr.common.interruption import completing
 from pytracking.evaluation.data import Sequence
+from pytracking.evaluation.frame_loop import clock
 from pytracking.evaluation.result_identity import differences, image_folder
 from pytracking.evaluation.result_names import folded, set_aside
 from pytracking.evaluation.results import ResultStore
-from pytracking.evaluation.tracker import Tracker, clock, network_files
+from pytracking.evaluation.tracker import Tracker
 from pytracking.utils.seeding import seed_everything, sequence_seed
 from pytracking.VOT.protocols import Experiment, Protocol
 from pytracking.VOT.regions import format_row, read_regions
@@ -142,7 +143,7 @@ def run_vot_experiment(
 
 def default_folder(tracker: Tracker, protocol: Protocol) -> Path:
     """Where results go: `<results_path>/vot/<protocol>`."""
-    from pytracking.evaluation.environment import env_settings
+    from ltr.common.environment import env_settings
 
     return (tracker.results_path or env_settings().results_path) / "vot" / protocol.name
 
@@ -229,8 +230,7 @@ def _run_sequence(
             continue
         if running is None:
             running = tracker.create_tracker(tracker.get_parameters())
-            with network_files():
-                running.initialize_features()
+            running.initialize_features()
         seed = sequence_seed(tracker.seed, tracker.name, tracker.parameter_name, repetition, prepared.name)
         seed_everything(seed)
         running.seed(seed)

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from ltr.common.environment import PROJECT
 from ltr.common.errors import InputError, nearest, unknown_name
-from pytracking.evaluation.environment import PROJECT
 
 PROTOCOLS = PROJECT / "configs" / "vot"
 

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from ltr.common.errors import InputError
 from ltr.common.image import read_image
-from pytracking.evaluation.tracker import Tracker, network_files
+from pytracking.evaluation.tracker import Tracker
 from pytracking.utils.seeding import seed_everything
 from pytracking.VOT.regions import initial_box
 
@@ -46,8 +46,7 @@ def serve(
         seed_everything(seed)
         running = tracker.create_tracker(tracker.get_parameters())
         running.seed(seed)
-        with network_files():
-            running.initialize_features()
+        running.initialize_features()
         with _server(trax, tracker, output) as server:
             if not _is_announced():
                 _wait_for_client(wait)

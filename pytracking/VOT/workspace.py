@@ -7,10 +7,10 @@ import sys
 from collections.abc import Sequence as SequenceOf
 from pathlib import Path
 
+from ltr.common.environment import PROJECT
 from ltr.common.errors import InputError
 from ltr.common.files import create_atomic, write_atomic
 from pytracking.evaluation.data import Sequence
-from pytracking.evaluation.environment import PROJECT
 from pytracking.evaluation.tracker import Tracker
 from pytracking.VOT.experiment import tracker_id
 from pytracking.VOT.regions import format_row

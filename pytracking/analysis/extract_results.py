@@ -7,13 +7,13 @@ from typing import Any
 
 import numpy as np
 
+from ltr.common.environment import env_settings
 from ltr.common.errors import InputError
 from ltr.common.types import Array
 from pytracking.analysis.evaluation import evaluate, group_runs
 from pytracking.analysis.result_files import ResultSource
 from pytracking.analysis.scoring import ScoringOptions
 from pytracking.evaluation.data import Sequence
-from pytracking.evaluation.environment import env_settings
 
 
 def extract_results(

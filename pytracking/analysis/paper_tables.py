@@ -17,6 +17,7 @@ from typing import Any
 
 import numpy as np
 
+from ltr.common.environment import PROJECT
 from ltr.common.errors import InputError, unknown_name
 from pytracking.analysis.comparison import hard_sequences
 from pytracking.analysis.evaluation import SHOWN_COUNTS, TrackerScores, evaluate
@@ -25,7 +26,6 @@ from pytracking.analysis.report.speed import speed_notices
 from pytracking.analysis.result_files import find_results
 from pytracking.analysis.rows import RowCountWarning
 from pytracking.evaluation.data import Sequence, SequenceList
-from pytracking.evaluation.environment import PROJECT
 from pytracking.evaluation.sweep import Sweep, SweepPart
 from pytracking.evaluation.tracker import Tracker
 

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypedDict, Unpack
 
 import numpy as np
 
+from ltr.common.environment import env_settings
 from ltr.common.errors import InputError, unknown_name
 from ltr.common.types import Array
 from pytracking.analysis.evaluation import Evaluation, evaluate
@@ -23,7 +24,6 @@ from pytracking.analysis.report.plots import PLOTS, line_figure, plot_options, s
 from pytracking.analysis.report.scores import attribute_table, check_names, sequence_table, summary_table
 from pytracking.analysis.report.tables import Table, make_console
 from pytracking.analysis.scoring import ScoringOptions
-from pytracking.evaluation.environment import env_settings
 
 if TYPE_CHECKING:
     from pytracking.analysis.result_files import ResultSource

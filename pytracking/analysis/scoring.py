@@ -14,6 +14,7 @@ from pathlib import Path
 
 import numpy as np
 
+from ltr.common.environment import env_settings
 from ltr.common.errors import InputError
 from ltr.common.interruption import leave_to_parent
 from ltr.common.types import Array
@@ -23,7 +24,6 @@ from pytracking.analysis.result_files import ResultFile, parse_column, read_info
 from pytracking.analysis.rows import Offsets, RowCountWarning, row_offsets
 from pytracking.analysis.score_cache import code_hash, load_entries, save_entries
 from pytracking.evaluation.data import Sequence
-from pytracking.evaluation.environment import env_settings
 
 SINGLE_NUMBERS = 4  # of a sequence beside its curves: average overlap, fps, memory, rows
 PARALLEL_FRAMES = 5_000_000  # in all runs; fewer are scored before worker processes have started

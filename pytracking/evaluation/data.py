@@ -10,10 +10,10 @@ from typing import Any, ClassVar, Self, SupportsIndex, TypeVar, overload
 
 import numpy as np
 
+from ltr.common.environment import env_settings
 from ltr.common.errors import InputError, unknown_name
 from ltr.common.types import Array
 from ltr.dataset.regions import Regions
-from pytracking.evaluation.environment import env_settings
 
 T = TypeVar("T")
 

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import numpy as np
 
+from ltr.common.environment import config_file, env_settings
 from ltr.common.errors import InputError
 from ltr.dataset.annotations import read_boxes
 from pytracking.evaluation.data import BaseDataset, Sequence, SequenceList
-from pytracking.evaluation.environment import config_file, env_settings
 
 
 class DemoDataset(BaseDataset):

@@ -16,8 +16,9 @@ from ltr.common.device_errors import device_error, is_out_of_memory
 from ltr.common.errors import InputError
 from ltr.common.interruption import completing
 from pytracking.evaluation.data import Sequence
+from pytracking.evaluation.frame_loop import OnFrame, Output
 from pytracking.evaluation.results import ResultStore
-from pytracking.evaluation.tracker import OnFrame, Output, Tracker
+from pytracking.evaluation.tracker import Tracker
 
 
 @dataclass(frozen=True)

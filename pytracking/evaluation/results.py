@@ -28,15 +28,16 @@ from typing import Any
 import numpy as np
 
 from ltr.common.claims import claim, is_held
+from ltr.common.environment import config_file
 from ltr.common.errors import InputError
 from ltr.common.files import read_record, temporary_beside, write_atomic
 from ltr.common.provenance import LOAD, check_device, describe_environment
 from ltr.dataset.annotations import read_boxes, read_table
 from pytracking.evaluation.data import Sequence
-from pytracking.evaluation.environment import config_file
+from pytracking.evaluation.frame_loop import Output
 from pytracking.evaluation.result_identity import Describe, Found, describe_data, differences, find_result
 from pytracking.evaluation.result_names import TakenNames, file_names, info_name, set_aside
-from pytracking.evaluation.tracker import Output, Tracker, network_files
+from pytracking.evaluation.tracker_setup import TrackerSetup
 
 FORMAT = 1  # raised when the files change, or when a change of the code makes old results incomparable
 BYTES_PER_FRAME = 100  # of all files of a sequence together
@@ -84,7 +85,7 @@ def _read_column(path: Path) -> np.ndarray:
     return read_table(path, columns=1)[:, 0] if path.exists() else np.empty(0)
 
 
-def stores_of(trackers: Iterable[Tracker]) -> list[ResultStore]:
+def stores_of(trackers: Iterable[TrackerSetup]) -> list[ResultStore]:
     """A store for each tracker; runs of one tracker are described once, since hashing a network takes a second.
 
     Raises what `describe_run` raises.
@@ -93,7 +94,7 @@ def stores_of(trackers: Iterable[Tracker]) -> list[ResultStore]:
     stores = []
     for tracker in trackers:
         settings = (tracker.name, tracker.parameter_name, tracker.overrides, tracker.seed, tracker.device)
-        is_plain = type(tracker).get_parameters is Tracker.get_parameters
+        is_plain = type(tracker).get_parameters is TrackerSetup.get_parameters
         key = repr((type(tracker), *settings, None if is_plain else id(tracker)))
         if key not in records:
             records[key] = describe_run(tracker)
@@ -104,7 +105,7 @@ def stores_of(trackers: Iterable[Tracker]) -> list[ResultStore]:
 class ResultStore:
     """The results of one tracker: what is there already, and how new ones are added."""
 
-    def __init__(self, tracker: Tracker, record: dict[str, Any] | None = None) -> None:
+    def __init__(self, tracker: TrackerSetup, record: dict[str, Any] | None = None) -> None:
         """`record` is that of `describe_run`, where it is known. Raises what `describe_run` raises."""
         self.folder = tracker.results_dir
         self.device = tracker.device
@@ -317,7 +318,7 @@ class ResultStore:
         )
 
 
-def describe_run(tracker: Tracker) -> dict[str, Any]:
+def describe_run(tracker: TrackerSetup) -> dict[str, Any]:
     """What determines a tracker's results, as JSON data with a hash.
 
     Raises InputError for an unknown tracker, parameter file or device, and for a missing network file.
@@ -325,8 +326,7 @@ def describe_run(tracker: Tracker) -> dict[str, Any]:
     params = tracker.tracker_class().params_class.from_tracker_params(tracker.get_parameters())
     check_device(params.device)
     net = params.get("net", None)
-    with network_files():
-        network_sha256 = net.file_hash() if hasattr(net, "file_hash") else None
+    network_sha256 = net.file_hash() if hasattr(net, "file_hash") else None
     key = [FORMAT, tracker.name, params.hash(), tracker.seed, network_sha256]
     overrides = {"overrides": tracker.overrides} if tracker.overrides else {}
     return {

@@ -13,11 +13,12 @@ from pytracking.evaluation.engines.base import Engine
 from pytracking.evaluation.engines.dispatcher import Dispatcher
 from pytracking.evaluation.engines.local import LocalEngine
 from pytracking.evaluation.engines.serial import SerialEngine
+from pytracking.evaluation.frame_loop import OnFrame
 from pytracking.evaluation.jobs import Job, Outcome, run_job
 from pytracking.evaluation.planning import Part, Plan, make_plan, variant_name
 from pytracking.evaluation.progress import FPS_MEANING, ProgressReport
 from pytracking.evaluation.results import ResultStore, UnwritableError
-from pytracking.evaluation.tracker import OnFrame, Tracker
+from pytracking.evaluation.tracker import Tracker
 
 SHOWN_MESSAGES = 10  # different messages that a summary repeats
 

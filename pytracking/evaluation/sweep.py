@@ -27,10 +27,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from ltr.common.environment import PROJECT
 from ltr.common.errors import InputError, nearest, unknown_name
 from pytracking.evaluation.data import SequenceList
 from pytracking.evaluation.datasets import DATASETS, load_sequences
-from pytracking.evaluation.environment import PROJECT
 from pytracking.evaluation.planning import Part
 from pytracking.evaluation.tracker import Tracker
 

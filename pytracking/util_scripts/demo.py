@@ -42,12 +42,12 @@ def show_results(tracker: Tracker, dataset: SequenceList) -> None:
     """Print the scores of stored results, write plot and videos, and say where they are."""
     from rich.console import Console
 
+    from ltr.common.environment import env_settings
     from pytracking.analysis.evaluation import evaluate
     from pytracking.analysis.report.plots import write_curve_plot
     from pytracking.analysis.report.scores import tracker_table
-    from pytracking.evaluation.environment import env_settings
     from pytracking.evaluation.progress import FPS_MEANING
-    from pytracking.utils.video_writer import write_result_videos
+    from pytracking.evaluation.result_videos import write_result_videos
 
     console = Console()
     evaluation = evaluate([tracker], dataset)

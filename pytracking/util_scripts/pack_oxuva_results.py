@@ -21,10 +21,10 @@ from typing import Any
 
 import numpy as np
 
+from ltr.common.environment import config_file
 from ltr.common.errors import InputError, unknown_name
 from ltr.common.image import read_image
 from ltr.common.types import Array
-from pytracking.evaluation.environment import config_file
 from pytracking.evaluation.tracker import Tracker
 from pytracking.util_scripts import packing
 from pytracking.util_scripts.packing import Report, Run

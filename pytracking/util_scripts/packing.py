@@ -19,12 +19,12 @@ from typing import Any
 
 import numpy as np
 
+from ltr.common.environment import config_file, env_settings
 from ltr.common.errors import InputError, exit_status
 from ltr.common.files import temporary_beside
 from ltr.common.types import Array
 from ltr.dataset.annotations import read_table
 from pytracking.analysis.result_files import find_results
-from pytracking.evaluation.environment import config_file, env_settings
 from pytracking.evaluation.results import result_file
 from pytracking.evaluation.tracker import Tracker
 

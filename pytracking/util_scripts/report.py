@@ -62,12 +62,12 @@ def write_report(
     `<result_plot_path>/report_<dataset>`. Returns the report and its files, the page first.
     Raises InputError for wrong names and results that cannot be scored.
     """
+    from ltr.common.environment import env_settings
     from pytracking.analysis.evaluation import evaluate, group_runs
     from pytracking.analysis.report.report import make_report
     from pytracking.analysis.rows import RowCountWarning
     from pytracking.evaluation.data import SequenceList
     from pytracking.evaluation.datasets import load_dataset
-    from pytracking.evaluation.environment import env_settings
 
     trackers = [tracker for text in tracker_texts for tracker in parse_tracker(text, results_path)]
     source = load_dataset(dataset_name)

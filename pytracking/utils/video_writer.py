@@ -1,4 +1,4 @@
-"""Writing videos, in particular of stored results."""
+"""Writing videos."""
 
 from __future__ import annotations
 
@@ -6,25 +6,19 @@ import contextlib
 import os
 import re
 import sys
-from collections.abc import Callable, Iterable, Iterator
-from collections.abc import Sequence as SequenceOf
+from collections.abc import Iterable, Iterator
 from fractions import Fraction
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Self
+from typing import Any, Self
 
 import numpy as np
 
 from ltr.common.claims import ClaimedError, claim, claim_file
 from ltr.common.errors import InputError
 from ltr.common.files import check_output, free_path, temporary_beside
-from ltr.common.image import read_image
 from ltr.common.types import Image
-from pytracking.utils.drawing import GROUND_TRUTH, TRACKED, draw_box, draw_text, fitted
-
-if TYPE_CHECKING:
-    from pytracking.evaluation.data import Sequence
-    from pytracking.evaluation.results import SequenceResult
+from pytracking.utils.drawing import fitted
 
 # Containers that stay readable when their writer is killed, with the options that put every frame into the file at
 # once. A hybrid MP4 is in fragments while it is written, and an ordinary MP4 when it is complete.
@@ -212,41 +206,3 @@ def _copy_packets(source: Any, made: Any) -> int:
             packet.stream = stream
             made.mux(packet)
             count += 1
-
-
-def write_result_video(
-    path: Path,
-    sequence: Sequence,
-    result: SequenceResult,
-    fps: float = 30.0,
-    on_frame: Callable[[int, int], None] | None = None,
-) -> None:
-    """Video of a sequence with the tracked box (red), the ground truth (green), frame number, flag and score."""
-    frames = sequence.frames[: len(result.boxes)]
-    with VideoWriter(path, fps, frames) as video:
-        for index, frame in enumerate(frames):
-            image = read_image(frame)
-            if index < len(sequence.ground_truth_rect):
-                draw_box(image, sequence.ground_truth_rect[index], GROUND_TRUTH)
-            draw_box(image, result.boxes[index], TRACKED)
-            state = result.flags[index] if result.flags else ""
-            if len(result.scores):
-                state = f"{state} {result.scores[index]:.2f}".strip()
-            draw_text(image, [f"{sequence.name} {index + 1}/{len(sequence)}", state])
-            video.write(image)
-            if on_frame is not None:
-                on_frame(index + 1, len(result.boxes))
-
-
-def write_result_videos(results: Path, dataset: SequenceOf[Sequence], folder: Path) -> None:
-    """Write `<sequence>.mp4` of each result that is stored in `results`, unless its video is newer."""
-    from rich.console import Console
-    from rich.progress import track
-
-    from pytracking.evaluation.results import load_result, result_file
-
-    finished = [sequence for sequence in dataset if result_file(results, sequence.name).exists()]
-    for sequence in track(finished, "videos", console=Console(stderr=True), transient=True):
-        video, boxes = folder / f"{sequence.name}.mp4", result_file(results, sequence.name)
-        if not video.exists() or video.stat().st_mtime < boxes.stat().st_mtime:
-            write_result_video(video, sequence, load_result(results, sequence.name))

@@ -31,7 +31,7 @@ from pytracking.utils.video_writer import VideoWriter, recover_video
 from pytracking.video.targets import Target, target_name
 
 if TYPE_CHECKING:
-    from pytracking.evaluation.tracker import Tracker
+    from pytracking.evaluation.tracker_setup import TrackerSetup
 
 COLUMNS = ("", "_time", "_object_presence_scores", "_flags")
 NOT_TRACKED = {"": "nan\tnan\tnan\tnan", "_time": "nan", "_object_presence_scores": "nan", "_flags": "absent"}
@@ -44,7 +44,7 @@ class Recording:
 
     def __init__(
         self,
-        setup: Tracker,
+        setup: TrackerSetup,
         name: str,
         source: dict[str, str],  # of `describe_source`
         *,

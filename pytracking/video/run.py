@@ -26,7 +26,7 @@ from pytracking.video.sources import Frame, FrameSource, describe_source, open_s
 from pytracking.video.targets import Target, Targets
 
 if TYPE_CHECKING:
-    from pytracking.evaluation.tracker import Tracker
+    from pytracking.evaluation.tracker_setup import TrackerSetup
     from pytracking.visualization.live_view import LiveView
 
 OnVideoFrame = Callable[[int, list[Target]], None]  # (number from 1, targets that were tracked)
@@ -58,7 +58,7 @@ class VideoSummary:
 
 
 def run_video(
-    setup: Tracker,
+    setup: TrackerSetup,
     source: str | Path | int,
     boxes: SequenceOf[SequenceOf[float]] = (),
     *,
@@ -115,7 +115,7 @@ class Player:
 
     def __init__(
         self,
-        setup: Tracker,
+        setup: TrackerSetup,
         source: FrameSource,
         screen: Screen | None,
         debug: int = 0,

@@ -10,13 +10,13 @@ import numpy as np
 
 from ltr.common.errors import InputError
 from ltr.common.types import Image
-from pytracking.evaluation.tracker import clock, network_files
+from pytracking.evaluation.frame_loop import clock
 from pytracking.utils.drawing import LOST, Color, draw_box, draw_text
 from pytracking.utils.seeding import seed_everything
 from pytracking.visualization.live_view import describe_output, is_lost
 
 if TYPE_CHECKING:
-    from pytracking.evaluation.tracker import Tracker
+    from pytracking.evaluation.tracker_setup import TrackerSetup
     from pytracking.tracker.base import BaseTracker
 
 COLORS: tuple[Color, ...] = (
@@ -43,7 +43,7 @@ class Target:
 class Targets:
     """All targets; each is tracked by itself."""
 
-    setup: Tracker
+    setup: TrackerSetup
     name: str  # of the video's results
     debug: int = 0
     present: list[Target] = field(default_factory=list)
@@ -53,13 +53,10 @@ class Targets:
         """Start a target. Raises InputError for a box that cannot be tracked."""
         params: Any = self.setup.get_parameters()
         params.debug = self.debug
-        tracker = self.setup.create_tracker(params)
         number = self.num_made + 1
-        seed = self.setup.sequence_seed(target_name(self.name, number))
-        seed_everything(seed)
-        tracker.seed(seed)
-        with network_files():
-            tracker.initialize_features()
+        name = target_name(self.name, number)
+        seed_everything(self.setup.sequence_seed(name))
+        tracker = self.setup.start(name, params)
         start = clock(tracker)
         try:
             output = tracker.initialize(image, {"init_bbox": [float(value) for value in box]})

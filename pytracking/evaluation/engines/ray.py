@@ -14,11 +14,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
+from ltr.common.environment import PROJECT
 from ltr.common.errors import InputError
 from ltr.common.interruption import kept_handlers
 from ltr.common.provenance import gpu_number, note_workers
 from pytracking.evaluation.engines.dispatcher import Attempt, Dispatcher, GpuWatch
-from pytracking.evaluation.environment import PROJECT
 from pytracking.evaluation.jobs import Finished, Outcome, failure, held, named, pack, saved
 
 MAX_STILLBORN = 3  # workers in a row that die before their first job

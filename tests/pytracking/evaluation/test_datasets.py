@@ -3,11 +3,11 @@ import importlib
 import numpy as np
 import pytest
 
+from ltr.common.environment import Settings
 from ltr.common.errors import InputError
 from pytracking.evaluation import get_dataset, load_dataset
 from pytracking.evaluation.data import BaseDataset, PartialCopyWarning
 from pytracking.evaluation.datasets import DATASETS, get_dataset_attributes
-from pytracking.evaluation.environment import Settings
 from tests.pytracking.dummy import write_frames
 
 

@@ -96,7 +96,7 @@ def test_bad_network_file_is_wrong_input(tmp_path, content, monkeypatch):
 
 
 def test_time_leaves_out_reading_images(tmp_path, monkeypatch):
-    from pytracking.evaluation import tracker as module
+    from pytracking.evaluation import frame_loop as module
 
     now = [0.0]
     monkeypatch.setattr(module, "perf_counter", lambda: now[0])

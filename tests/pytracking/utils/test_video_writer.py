@@ -12,9 +12,7 @@ import numpy as np
 import pytest
 
 from ltr.common.errors import InputError
-from pytracking.evaluation.results import SequenceResult
-from pytracking.utils.video_writer import VideoWriter, write_result_video
-from tests.pytracking.dummy import make_sequence
+from pytracking.utils.video_writer import VideoWriter
 
 ROOT = Path(__file__).resolve().parents[3]
 SUFFIXES = ("mp4", "m4v", "mov", "mkv")
@@ -64,19 +62,6 @@ def test_failure_leaves_no_file(tmp_path):
     with pytest.raises(RuntimeError, match="stop"):
         write_and_fail()
     assert list(tmp_path.iterdir()) == []
-
-
-def test_result_video(tmp_path):
-    sequence = make_sequence(tmp_path, "s")
-    sequence.ground_truth_rect[3] = np.nan
-    result = SequenceResult(np.array([[30.0, 20, 10, 10]] * 6), np.ones(6), np.full(6, 0.5), ["normal"] * 6)
-    calls = []
-    write_result_video(tmp_path / "s.mp4", sequence, result, on_frame=lambda *call: calls.append(call))
-    assert len(frames_of(tmp_path / "s.mp4")) == 6
-    assert calls[-1] == (6, 6)
-    bare = SequenceResult(result.boxes[:4], np.empty(0), np.empty(0), [])
-    write_result_video(tmp_path / "short.mp4", sequence, bare)
-    assert len(frames_of(tmp_path / "short.mp4")) == 4
 
 
 @pytest.mark.parametrize("suffix", SUFFIXES)
@@ -137,14 +122,6 @@ def test_sources_are_not_written_over(tmp_path):
         VideoWriter(tmp_path / "videos.mp4")
     VideoWriter(tmp_path / "other.mp4", sources=[source])
     assert source.read_bytes() == b"precious"
-
-
-def test_result_videos_do_not_replace_their_frames(tmp_path):
-    sequence = make_sequence(tmp_path, "s")
-    (tmp_path / "s.mp4").symlink_to(sequence.frames[2])
-    result = SequenceResult(np.array([[30.0, 20, 10, 10]] * 6), np.empty(0), np.empty(0), [])
-    with pytest.raises(InputError, match="which is read"):
-        write_result_video(tmp_path / "s.mp4", sequence, result)
 
 
 def test_partial_video_is_kept_where_that_is_wanted(tmp_path):

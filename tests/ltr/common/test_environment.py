@@ -3,9 +3,9 @@ from pathlib import Path
 
 import pytest
 
+from ltr.common import environment
+from ltr.common.environment import EXAMPLE_FILE, PROJECT, Settings, env_settings
 from ltr.common.errors import InputError
-from pytracking.evaluation import environment
-from pytracking.evaluation.environment import EXAMPLE_FILE, PROJECT, Settings, env_settings
 
 
 @pytest.fixture
