@@ -23,11 +23,11 @@ from rich.console import Console
 from rich.table import Table
 
 from ltr.common.errors import InputError
-from pytracking.analysis.metrics import INVALID_FRAMES, score_sequence
 from pytracking.evaluation.data import SequenceList
 from pytracking.evaluation.datasets import get_dataset
 from pytracking.evaluation.running import run_dataset
 from pytracking.evaluation.tracker import Tracker
+from pytracking.scoring.metrics import INVALID_FRAMES, score_sequence
 
 FAMILY = (
     *("dimp_lite", "dimp_lite_star", "bgd_dimp_lite"),

@@ -23,7 +23,7 @@ from pathlib import Path
 import numpy as np
 
 from pytracking.analysis.evaluation import evaluate
-from pytracking.analysis.scoring import ScoringOptions
+from pytracking.analysis.run_scores import ScoringOptions
 from pytracking.evaluation import Sequence, Tracker
 
 SEQUENCES, FRAMES = 280, 685_360  # of LaSOT's test split

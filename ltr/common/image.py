@@ -1,4 +1,4 @@
-"""Reading images: RGB, as stored, and never silently incomplete."""
+"""Reading images: RGB, as stored, and never silently incomplete; their sizes."""
 
 import contextlib
 import warnings
@@ -33,6 +33,20 @@ def read_image(path: str | Path) -> np.ndarray:
     if image.dtype != np.uint8:
         image = to_bytes(image, *_folder_range(path.parent.absolute(), path.suffix))
     return cv2.cvtColor(image, cv2.COLOR_BGR2RGB)
+
+
+def image_size(path: str | Path) -> tuple[int, int]:
+    """Width and height of an image file in stored pixels, from its header alone.
+
+    Raises InputError for a file that is missing or no image.
+    """
+    from PIL import Image
+
+    try:
+        with Image.open(path) as image:
+            return image.width, image.height
+    except (OSError, ValueError) as error:
+        raise InputError(f"cannot read image {path}: {error}") from error
 
 
 def to_bytes(image: np.ndarray, low: float, high: float) -> np.ndarray:

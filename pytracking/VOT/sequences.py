@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
-from pathlib import Path
 
 import numpy as np
 
-from ltr.common.errors import InputError
+from ltr.common.image import image_size
 from pytracking.evaluation.data import Sequence
 from pytracking.VOT.regions import Regions
 
@@ -36,17 +35,6 @@ class VOTSequence:
 def vot_sequence(sequence: Sequence) -> VOTSequence:
     """A sequence of any data set; those of VOT keep the form of each region, box or polygon."""
     return VOTSequence(sequence.native_name, lambda: _truth(sequence), lambda: image_size(sequence.frames[0]))
-
-
-def image_size(path: Path) -> tuple[int, int]:
-    """Width and height of an image, from its header. Raises InputError where it cannot be read."""
-    from PIL import Image
-
-    try:
-        with Image.open(path) as image:
-            return image.width, image.height
-    except OSError as error:
-        raise InputError(f"cannot read image {path}: {error}") from error
 
 
 def _truth(sequence: Sequence) -> Regions:

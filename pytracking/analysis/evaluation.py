@@ -18,12 +18,13 @@ import numpy as np
 
 from ltr.common.errors import InputError, unknown_name
 from ltr.common.types import Array
-from pytracking.analysis.metrics import ERROR_THRESHOLDS, NORM_ERROR_THRESHOLDS
 from pytracking.analysis.result_files import ResultFile, ResultSource, find_results
-from pytracking.analysis.rows import RowCountWarning, row_text
-from pytracking.analysis.scoring import RunJob, RunTables, ScoringOptions, Truth, read_truth, score_runs
+from pytracking.analysis.run_scores import RunJob, RunTables, ScoringOptions, score_runs
 from pytracking.evaluation.data import Sequence
 from pytracking.evaluation.result_identity import check_images, described_once
+from pytracking.scoring.metrics import ERROR_THRESHOLDS, NORM_ERROR_THRESHOLDS
+from pytracking.scoring.rows import RowCountWarning, row_text
+from pytracking.scoring.truth import Truth, read_truth
 
 # Positions in the curves, whose steps are 1 pixel and 0.01 target sizes.
 PRECISION_LIMIT = 20  # pixels

@@ -12,7 +12,7 @@ from ltr.common.errors import InputError
 from ltr.common.types import Array
 from pytracking.analysis.evaluation import evaluate, group_runs
 from pytracking.analysis.result_files import ResultSource
-from pytracking.analysis.scoring import ScoringOptions
+from pytracking.analysis.run_scores import ScoringOptions
 from pytracking.evaluation.data import Sequence
 
 

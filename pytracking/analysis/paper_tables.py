@@ -24,10 +24,10 @@ from pytracking.analysis.evaluation import SHOWN_COUNTS, TrackerScores, evaluate
 from pytracking.analysis.oxuva import count_results, oxuva_scores
 from pytracking.analysis.report.speed import speed_notices
 from pytracking.analysis.result_files import find_results
-from pytracking.analysis.rows import RowCountWarning
 from pytracking.evaluation.data import Sequence, SequenceList
 from pytracking.evaluation.sweep import Sweep, SweepPart
 from pytracking.evaluation.tracker import Tracker
+from pytracking.scoring.rows import RowCountWarning
 
 PAPER = PROJECT / "configs" / "paper"
 

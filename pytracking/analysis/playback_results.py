@@ -20,7 +20,7 @@ from ltr.common.image import read_image
 from ltr.common.types import Array, Image
 from pytracking.analysis.report.style import rgb
 from pytracking.analysis.result_files import load_boxes
-from pytracking.analysis.rows import RowCountWarning, frame_rows, row_offsets
+from pytracking.scoring.rows import RowCountWarning, frame_rows, row_offsets
 from pytracking.utils.drawing import Color, draw_box, draw_text
 
 if TYPE_CHECKING:

@@ -23,7 +23,7 @@ from pytracking.analysis.evaluation import Evaluation, evaluate
 from pytracking.analysis.report.plots import PLOTS, line_figure, plot_options, save, write_curve_plot, write_radar_plot
 from pytracking.analysis.report.scores import attribute_table, check_names, sequence_table, summary_table
 from pytracking.analysis.report.tables import Table, make_console
-from pytracking.analysis.scoring import ScoringOptions
+from pytracking.analysis.run_scores import ScoringOptions
 
 if TYPE_CHECKING:
     from pytracking.analysis.result_files import ResultSource

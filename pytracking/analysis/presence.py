@@ -14,12 +14,12 @@ import numpy as np
 
 from ltr.common.errors import InputError
 from ltr.common.types import Array
-from pytracking.analysis.conventions import Rules
-from pytracking.analysis.metrics import fit_rows, overlap, valid_frames
 from pytracking.analysis.result_files import ResultSource, load_boxes, parse_column
-from pytracking.analysis.rows import row_numbers, row_offsets
-from pytracking.analysis.scoring import check_ground_truth
 from pytracking.evaluation.data import Sequence
+from pytracking.scoring.conventions import Rules
+from pytracking.scoring.metrics import fit_rows, overlap, valid_frames
+from pytracking.scoring.rows import row_numbers, row_offsets
+from pytracking.scoring.truth import check_ground_truth
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,8 @@ import numpy as np
 
 from ltr.common.files import temporary_beside
 from ltr.common.types import Array
-from pytracking.analysis import conventions, metrics, result_files, rows
+from pytracking.analysis import result_files
+from pytracking.scoring import conventions, metrics, rows
 
 Entries = dict[str, tuple[str, Array]]  # sequence -> (key, numbers (K,))
 

@@ -11,6 +11,8 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any, Literal
 
+import numpy as np
+
 from ltr.common.claims import ClaimedError
 from ltr.common.device_errors import device_error, is_out_of_memory
 from ltr.common.errors import InputError
@@ -19,6 +21,8 @@ from pytracking.evaluation.data import Sequence
 from pytracking.evaluation.frame_loop import OnFrame, Output
 from pytracking.evaluation.results import ResultStore
 from pytracking.evaluation.tracker import Tracker
+from pytracking.scoring.metrics import score_boxes
+from pytracking.scoring.truth import read_truth
 
 
 @dataclass(frozen=True)
@@ -234,11 +238,6 @@ def _done(job: Job, output: Output) -> Outcome:
 
 def _auc(sequence: Sequence, output: Output) -> float | None:
     """Area under the success curve by the benchmark's rules; None where the ground truth does not allow it."""
-    import numpy as np
-
-    from pytracking.analysis.metrics import score_boxes
-    from pytracking.analysis.scoring import read_truth
-
     try:
         truth = read_truth(sequence, "official")
         boxes = np.asarray(output["target_bbox"], dtype=np.float64)

@@ -16,7 +16,7 @@ from typing import ClassVar
 import numpy as np
 
 from ltr.common.errors import InputError
-from ltr.common.image import read_image
+from ltr.common.image import image_size
 from ltr.common.types import Array
 from ltr.dataset.annotations import read_lines
 from ltr.dataset.frame_files import numbered_frames
@@ -115,8 +115,7 @@ def _annotated(track: Track, annotation: Path) -> Array:
 
 
 def _image_size(track: Track, folder: Path) -> tuple[int, int]:
-    height, width, _ = read_image(folder / f"{track.first:06d}.jpeg").shape
-    return width, height
+    return image_size(folder / f"{track.first:06d}.jpeg")
 
 
 def _absolute(box: tuple[float, ...], size: tuple[int, int]) -> Array:

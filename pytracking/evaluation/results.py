@@ -31,6 +31,7 @@ from ltr.common.claims import claim, is_held
 from ltr.common.environment import config_file
 from ltr.common.errors import InputError
 from ltr.common.files import read_record, temporary_beside, write_atomic
+from ltr.common.image import image_size
 from ltr.common.provenance import LOAD, check_device, describe_environment
 from ltr.dataset.annotations import read_boxes, read_table
 from pytracking.evaluation.data import Sequence
@@ -362,12 +363,9 @@ def _images(info: dict[str, Any]) -> str | None:
 
 def _image_size(seq: Sequence) -> list[int] | None:
     """[width, height] of the first frame; None where it cannot be read."""
-    from PIL import Image  # reads the header alone
-
     try:
-        with Image.open(seq.frames[0]) as image:
-            return [image.width, image.height]
-    except (OSError, ValueError):
+        return list(image_size(seq.frames[0]))
+    except (OSError, InputError):
         return None
 
 

@@ -142,14 +142,7 @@ def _check_images(sequence: Sequence, every: bool) -> bool:
     if not every:
         return False
     with ThreadPoolExecutor(DECODERS) as decoders:
-        return len(set(decoders.map(_image_size, sequence.frames))) > 1
-
-
-def _image_size(path: Path) -> tuple[int, int]:
-    from ltr.common.image import read_image
-
-    height, width, _ = read_image(path).shape
-    return width, height
+        return len(set(decoders.map(lambda path: read_image(path).shape, sequence.frames))) > 1
 
 
 def _paragraph(title: str, names: SequenceOf[str], limit: int | None) -> list[str]:

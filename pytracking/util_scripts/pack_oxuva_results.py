@@ -23,7 +23,7 @@ import numpy as np
 
 from ltr.common.environment import config_file
 from ltr.common.errors import InputError, unknown_name
-from ltr.common.image import read_image
+from ltr.common.image import image_size
 from ltr.common.types import Array
 from pytracking.evaluation.tracker import Tracker
 from pytracking.util_scripts import packing
@@ -173,11 +173,10 @@ class _Reader:
             return None
         try:
             video = task.name.split("_")[0]
-            height, width = read_image(root / "images" / self.split / video / f"{task.first:06d}.jpeg").shape[:2]
+            return image_size(root / "images" / self.split / video / f"{task.first:06d}.jpeg")
         except InputError as error:
             self.report.add("unknown image sizes", str(error), "complete the data set")
             return None
-        return width, height
 
 
 def relative_corners(boxes: Array, size: tuple[float, float]) -> Array:  # (N, 4), (width, height) -> (N, 4)

@@ -64,10 +64,11 @@ def write_report(
     """
     from ltr.common.environment import env_settings
     from pytracking.analysis.evaluation import evaluate, group_runs
+    from pytracking.analysis.report.files import write_report_files
     from pytracking.analysis.report.report import make_report
-    from pytracking.analysis.rows import RowCountWarning
     from pytracking.evaluation.data import SequenceList
     from pytracking.evaluation.datasets import load_dataset
+    from pytracking.scoring.rows import RowCountWarning
 
     trackers = [tracker for text in tracker_texts for tracker in parse_tracker(text, results_path)]
     source = load_dataset(dataset_name)
@@ -90,7 +91,7 @@ def write_report(
         whole=len(dataset),
     )
     folder = output or env_settings().result_plot_path / f"report_{source.name}"
-    return report, report.write(folder)
+    return report, write_report_files(report, folder)
 
 
 def show(report: Report, files: SequenceOf[Path], per_sequence: bool = False) -> None:

@@ -1,7 +1,6 @@
 """Tracker parameters: typed and checked, with a door for parameter files written for pytracking."""
 
 import dataclasses
-import difflib
 import hashlib
 import json
 import math
@@ -12,7 +11,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any, ClassVar, Literal, Self
 
-from ltr.common.errors import InputError
+from ltr.common.errors import InputError, nearest
 
 
 @dataclass(frozen=True)
@@ -166,8 +165,7 @@ class TypedParams:
 
     @classmethod
     def _nearest(cls, name: str) -> str:
-        close = difflib.get_close_matches(name, list(_hints(cls)), n=1)
-        return f"; did you mean '{close[0]}'?" if close else ""
+        return nearest(name, _hints(cls))
 
 
 _hints_of_class: dict[tuple[type, bool], dict[str, Any]] = {}

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from pytracking.analysis.conventions import Rules, rules_of
 from pytracking.analysis.evaluation import Evaluation
+from pytracking.scoring.conventions import Rules, rules_of
 
 _METRICS = (
     "Success(t) is the share of frames whose overlap (intersection over union) with the ground truth is greater than "

@@ -6,23 +6,20 @@ import html
 import json
 from importlib import resources
 from string import Template
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from ltr.common.types import Array
 from pytracking.analysis.evaluation import Evaluation
 from pytracking.analysis.report.plots import PLOTS, curves
-from pytracking.analysis.report.scores import METRICS
+from pytracking.analysis.report.report import Report
+from pytracking.analysis.report.scores import METRICS, SEQUENCE_METRICS
 from pytracking.analysis.report.strips import Strip
 from pytracking.analysis.report.style import color, dashes
 from pytracking.analysis.report.tables import Table, as_number, format_value, json_number
 
-if TYPE_CHECKING:
-    from pytracking.analysis.report.report import Report
-
 SCRIPTS = ("core.js", "tables.js", "plots.js", "strips.js", "main.js")  # in this order
-SEQUENCE_METRICS = ("auc", "precision", "norm_precision")
 DASH_UNIT = 2  # width of a curve on the page
 ALL = "all"
 

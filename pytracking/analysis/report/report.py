@@ -1,31 +1,27 @@
-"""A report: everything that is shown of an evaluation, and the files it is written to."""
+"""A report: everything that is shown of an evaluation."""
 
 from __future__ import annotations
 
 import dataclasses
 import datetime
-import json
 from collections.abc import Mapping
 from collections.abc import Sequence as SequenceOf
 from dataclasses import dataclass, field
 from functools import cached_property
-from pathlib import Path
 from typing import Any
 
 from ltr.common.errors import InputError
-from ltr.common.files import write_atomic
 from pytracking.analysis.comparison import Comparison
 from pytracking.analysis.evaluation import Evaluation
 from pytracking.analysis.report.definitions import definitions
-from pytracking.analysis.report.page import SEQUENCE_METRICS, html_page
 from pytracking.analysis.report.pairs import compare_pairs, comparison_note, pair_table
-from pytracking.analysis.report.plots import PLOTS, curves, write_curve_plot, write_radar_plot
+from pytracking.analysis.report.plots import PLOTS, curves
 from pytracking.analysis.report.provenance import Provenance, provenance
 from pytracking.analysis.report.scores import (
+    SEQUENCE_METRICS,
     Attributes,
     attribute_table,
     check,
-    run_table,
     sequence_table,
     summary_table,
 )  # fmt: skip
@@ -132,25 +128,6 @@ class Report:
         parts += ["## How it was scored", "\n".join(f"- {sentence}" for sentence in self.definitions)]
         parts += [self.provenance.runs.markdown().rstrip(), self.provenance.common]
         return "\n\n".join(part for part in parts if part) + "\n"
-
-    def write(self, folder: Path) -> list[Path]:
-        """Write page, tables and plots; returns their paths, the page first."""
-        (folder / "tables").mkdir(parents=True, exist_ok=True)
-        texts = {
-            folder / "report.html": html_page(self),
-            folder / "report.md": self.markdown(),
-            folder / "report.json": json.dumps(self.json(), indent=1, allow_nan=False) + "\n",
-            folder / "tables" / "runs.csv": run_table(self.evaluation).csv(),
-        }
-        for name, table in self.tables().items():
-            base = folder / "tables" / name
-            texts |= {base.with_suffix(".csv"): table.csv(), base.with_suffix(".tex"): table.latex()}
-        for path, text in texts.items():
-            write_atomic(path, text)
-        plots = [path for kind in PLOTS for path in write_curve_plot(self.evaluation, kind, folder)]
-        if self.attribute_table is not None:
-            plots += write_radar_plot(self.evaluation, self.attributes, folder)
-        return [*texts, *plots]
 
 
 def make_report(

@@ -42,6 +42,7 @@ METRICS = {
         Metric("average_overlap", "AO", "mean overlap", lambda scores: scores.average_overlap),
     )
 }  # fmt: skip
+SEQUENCE_METRICS = ("auc", "precision", "norm_precision")  # that reports show for each sequence
 
 
 def check(evaluation: Evaluation) -> Evaluation:

@@ -13,10 +13,10 @@ from ltr.common.errors import InputError
 from ltr.common.image import read_image
 from ltr.common.types import Array, Image
 from pytracking.analysis.evaluation import Evaluation
-from pytracking.analysis.metrics import overlap, valid_frames
 from pytracking.analysis.result_files import ResultSource, load_boxes
-from pytracking.analysis.rows import frame_rows, row_offsets
 from pytracking.evaluation.data import Sequence
+from pytracking.scoring.metrics import overlap, valid_frames
+from pytracking.scoring.rows import frame_rows, row_offsets
 
 STRIPS, FRAMES = 6, 6
 WIDTH = 480  # of a stored frame, pixels

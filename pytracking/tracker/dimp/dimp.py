@@ -141,7 +141,7 @@ class DiMP(BaseTracker):
         return None if self.found is None or self.scores is None else self.scores[self.found.scale_index]
 
     def panels(self) -> list[Panel]:
-        return dimp_panels(self)
+        return dimp_panels(self.classifier, lambda: self.score_map)
 
     def search_area(self) -> list[float] | None:
         if self.searched is None or self.found is None:

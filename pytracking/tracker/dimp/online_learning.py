@@ -1,76 +1,18 @@
 """The target filter and its online learning: memory, schedule of updates, and the optimizer of the parameter file."""
 
 import copy
-from collections.abc import Callable
 from typing import Any
 
 import torch
 from torch import Tensor
 
 from ltr.common.transfer import upload
-from ltr.models.target_classifier.online import BatchGradientDescent, FilterLearner, RLSBatchGradientDescent
 from pytracking.tracker.dimp.localization import Flag
+from pytracking.tracker.dimp.online_optimizers import make_online_optimizer
 from pytracking.tracker.dimp.params import DiMPParams
 from pytracking.tracker.dimp.sample_memory import SampleMemory
 
 WATCHED_LEVEL = 3  # debug level from which losses and norms of gradients are computed
-
-
-MakeOptimizer = Callable[[DiMPParams, Any], FilterLearner]  # the network's steepest descent defines the loss
-
-
-def _descent(params: DiMPParams) -> dict[str, Any]:
-    return {
-        "step_length": params.online_step_length,
-        "num_iter": params.net_opt_update_iter,
-        "ema_coefficient": params.ema_coefficient,
-    }
-
-
-def steepest_descent(params: DiMPParams, loss: Any) -> FilterLearner:
-    """DiMP: the optimizer of the first frame goes on."""
-    learner: FilterLearner = loss
-    return learner
-
-
-def bgd(params: DiMPParams, loss: Any) -> FilterLearner:
-    """BGD-DiMP and its moving averages."""
-    return BatchGradientDescent(loss, **_descent(params))
-
-
-def rls_bgd(params: DiMPParams, loss: Any) -> FilterLearner:
-    """RLS-DiMP."""
-    return RLSBatchGradientDescent(
-        loss,
-        **_descent(params),
-        delta=params.rls_delta,
-        beta=params.rls_beta,
-        estimator=params.rls_estimator,
-        dtype=getattr(torch, params.rls_dtype),
-        max_rank=params.rls_max_rank,
-        virtual_input_stride=params.rls_virtual_input_stride,
-        reset_interval=params.rls_reset_interval,
-    )
-
-
-# By the name in the parameter `online_optimizer`; an optimizer of one's own is added here from its own file.
-ONLINE_OPTIMIZERS: dict[str, MakeOptimizer] = {
-    "steepest_descent": steepest_descent,
-    "bgd": bgd,
-    "rls_bgd": rls_bgd,
-}
-
-
-def make_online_optimizer(params: DiMPParams, loss: Any) -> FilterLearner:
-    """Online optimizer of a parameter file, on the loss that the network's steepest descent defines.
-
-    Raises ValueError, with the known names, for an unknown one.
-    """
-    if params.online_optimizer not in ONLINE_OPTIMIZERS:
-        raise ValueError(
-            f"expected an online_optimizer of {', '.join(ONLINE_OPTIMIZERS)}, found '{params.online_optimizer}'"
-        )
-    return ONLINE_OPTIMIZERS[params.online_optimizer](params, loss)
 
 
 class OnlineClassifier:

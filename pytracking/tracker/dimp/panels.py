@@ -2,26 +2,27 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Callable
 
+from ltr.common.types import Array
 from ltr.models.target_classifier.optimizer import RLSBatchGradientDescent
 from pytracking.tracker.dimp.online_learning import OnlineClassifier
 from pytracking.visualization.learning import inverse_correlation_curves
 from pytracking.visualization.panels import Bars, Curves, Heatmap, Panel
 
-if TYPE_CHECKING:
-    from pytracking.tracker.dimp.dimp import DiMP
 
-
-def dimp_panels(tracker: DiMP) -> list[Panel]:
+def dimp_panels(
+    classifier: OnlineClassifier,
+    read_scores: Callable[[], Array | None],  # score map (H, W) of the last frame
+) -> list[Panel]:
     """Scores, sample weights, losses, and what P does to the gradient."""
-    learning = LearningPanels(tracker.classifier)
+    learning = LearningPanels(classifier)
     panels = [
-        Panel("Score Map", 2, lambda: None if (scores := tracker.score_map) is None else Heatmap(scores)),
+        Panel("Score Map", 2, lambda: None if (scores := read_scores()) is None else Heatmap(scores)),
         Panel("Sample Weights", 2, learning.sample_weights),
         Panel("Training Loss", 3, learning.losses),
     ]
-    if isinstance(tracker.classifier.optimizer, RLSBatchGradientDescent):
+    if isinstance(classifier.optimizer, RLSBatchGradientDescent):
         panels += [Panel("Gradient", 3, learning.gradients), Panel("Inverse Correlation", 3, learning.inverse)]
     return panels
 

@@ -3,17 +3,16 @@
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Literal
 
-from ltr.common.errors import InputError, unknown_name
+from ltr.common.errors import InputError
 from pytracking.features.net_wrappers import NetWithBackbone, NetworkDtype
+from pytracking.tracker.dimp.online_optimizers import OnlineOptimizerParams
 from pytracking.utils.params import (
     AtLeastOne,
     Count,
     NonNegative,
     Positive,
     PositiveInt,
-    PositiveShare,
     Share,
-    TypedParams,
 )
 
 Augmentation = dict[str, Any]
@@ -31,7 +30,7 @@ def default_augmentation() -> Augmentation:
 
 
 @dataclass(kw_only=True)
-class DiMPParams(TypedParams):
+class DiMPParams(OnlineOptimizerParams):
     """A parameter file says what differs from these; names are pytracking's."""
 
     # Network
@@ -74,20 +73,9 @@ class DiMPParams(TypedParams):
     # Online learning
     update_classifier: bool = True
     train_skipping: PositiveInt = 20  # frames between scheduled updates
-    net_opt_update_iter: Count = 2  # iterations of a scheduled update
     net_opt_hn_iter: Count = 1  # iterations on a hard negative
     low_score_opt_threshold: float | None = None  # below this score net_opt_low_iter iterations are run
     net_opt_low_iter: Count = 0
-    online_optimizer: str = "steepest_descent"  # or bgd, rls_bgd: a name in `online_learning.ONLINE_OPTIMIZERS`
-    online_step_length: NonNegative = 3e-3  # eta of BGD and RLS-BGD
-    ema_coefficient: Share = 1.0  # alpha of the moving average of filters; 1: none
-    rls_delta: Positive = 0.1  # regularizer: P starts at I / delta
-    rls_beta: PositiveShare = 1.0  # forgetting factor
-    rls_estimator: Literal["low_rank", "dense"] = "low_rank"
-    rls_dtype: Literal["float32", "float16", "bfloat16"] = "float32"  # of the dense P
-    rls_max_rank: PositiveInt | None = 240  # columns of P; at p = 8192 it then stays below 8 MiB
-    rls_virtual_input_stride: PositiveInt = 1  # 1: all score positions (paper), 2: every second one (authors' code)
-    rls_reset_interval: PositiveInt | None = None  # updates after which P starts again (authors' code: 100)
 
     # Localization
     use_classifier: bool = True  # False: the scores do not move the box, only its refinement does
@@ -154,10 +142,7 @@ class DiMPParams(TypedParams):
     )
 
     def validate(self) -> None:
-        from pytracking.tracker.dimp.online_learning import ONLINE_OPTIMIZERS
-
-        if self.online_optimizer not in ONLINE_OPTIMIZERS:
-            raise unknown_name("online_optimizer", self.online_optimizer, ONLINE_OPTIMIZERS)
+        super().validate()
         if self.use_clipped_window and self.effective_search_area is None:
             raise InputError("expected effective_search_area with use_clipped_window, found None")
 

@@ -100,7 +100,7 @@ class RTMDNet(BaseTracker):
         }
 
     def panels(self) -> list[Panel]:
-        return RTMDNetPanels(self).panels()
+        return RTMDNetPanels(self.classifier, lambda: self.scores, self.params.num_best).panels()
 
     def _draw_candidates(self, image: Image) -> Tensor:  # (n, 4)
         """Boxes around the last one, farther away after a failure."""

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from ltr.common.errors import InputError
 from pytracking.analysis.comparison import bootstrap_interval, compare, hard_sequences, wilcoxon_p_value
 from pytracking.analysis.evaluation import Evaluation, TrackerScores
-from pytracking.analysis.metrics import ERROR_THRESHOLDS, NORM_ERROR_THRESHOLDS, THRESHOLDS
+from pytracking.scoring.metrics import ERROR_THRESHOLDS, NORM_ERROR_THRESHOLDS, THRESHOLDS
 
 
 def scores(name: str, auc) -> TrackerScores:

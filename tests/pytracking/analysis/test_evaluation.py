@@ -5,13 +5,13 @@ import numpy as np
 import pytest
 
 from ltr.common.errors import InputError
-from pytracking.analysis import scoring
-from pytracking.analysis.conventions import rules_of
+from pytracking.analysis import run_scores
 from pytracking.analysis.evaluation import evaluate
-from pytracking.analysis.metrics import score_boxes
 from pytracking.analysis.result_files import RawResults
-from pytracking.analysis.scoring import ScoringOptions
+from pytracking.analysis.run_scores import ScoringOptions
 from pytracking.evaluation import Sequence, Tracker, trackerlist
+from pytracking.scoring.conventions import rules_of
+from pytracking.scoring.metrics import score_boxes
 
 TRUTH = {
     "a": np.array([[10.0, 10, 20, 20]] * 4),
@@ -201,13 +201,13 @@ def test_raw_results_beside_trackers(runs, dataset, tmp_path):
 
 def count_scored(monkeypatch):
     calls = []
-    original = scoring.score_boxes
+    original = run_scores.score_boxes
 
     def counting(*args):
         calls.append(args)
         return original(*args)
 
-    monkeypatch.setattr(scoring, "score_boxes", counting)
+    monkeypatch.setattr(run_scores, "score_boxes", counting)
     return calls
 
 
@@ -263,7 +263,7 @@ def test_whatever_changes_a_score_misses_the_cache(runs, dataset, monkeypatch):
     assert scored(runs, dataset, options=ScoringOptions(exclude_invalid=True)) == 6
     write_result(runs[0], "a", shifted("a", 1), fps=99)
     assert scored(runs, dataset) >= 1
-    monkeypatch.setattr(scoring, "code_hash", lambda: "another version")
+    monkeypatch.setattr(run_scores, "code_hash", lambda: "another version")
     assert scored(runs, dataset) == 6
 
 

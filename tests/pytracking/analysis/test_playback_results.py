@@ -12,7 +12,7 @@ from pytracking.analysis.playback_results import GROUND_TRUTH, SPEEDS, Overlay, 
 from pytracking.analysis.result_files import RawResults
 from tests.pytracking.dummy import make_sequence
 
-pytestmark = pytest.mark.filterwarnings("ignore::pytracking.analysis.rows.RowCountWarning")
+pytestmark = pytest.mark.filterwarnings("ignore::pytracking.scoring.rows.RowCountWarning")
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ from ltr.dataset.annotations import read_boxes, read_flags
 from pytracking.analysis.evaluation import TrackerScores, evaluate
 from pytracking.analysis.oxuva import oxuva_scores, read_assessment
 from pytracking.analysis.result_files import RawResults
-from pytracking.analysis.scoring import ScoringOptions
+from pytracking.analysis.run_scores import ScoringOptions
 from pytracking.evaluation import Sequence
 from tests.shared_data import shared_path
 

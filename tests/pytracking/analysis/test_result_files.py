@@ -19,7 +19,7 @@ from pytracking.analysis.result_files import (
     raw_results,
     read_info,
 )
-from pytracking.analysis.scoring import ScoringOptions
+from pytracking.analysis.run_scores import ScoringOptions
 from pytracking.evaluation import Sequence, Tracker
 
 CLEAN = b"1.5\t2\t30\t40\n-3.25\t4.0001\t5\t6\n7\t8\t9\t10\n"

@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 
 from ltr.common.errors import InputError
-from pytracking.analysis.conventions import Rules
 from pytracking.analysis.evaluation import evaluate
 from pytracking.analysis.extract_results import extract_results
 from pytracking.analysis.oxuva import count_results
@@ -15,10 +14,11 @@ from pytracking.analysis.plot_results import print_per_sequence_results, print_r
 from pytracking.analysis.presence import evaluate_presence
 from pytracking.analysis.report import make_report
 from pytracking.analysis.result_files import RawResults
-from pytracking.analysis.rows import RowCountWarning, row_offsets, row_text
-from pytracking.analysis.scoring import ScoringOptions
+from pytracking.analysis.run_scores import ScoringOptions
 from pytracking.evaluation import Sequence, Tracker
 from pytracking.evaluation.datasets import load_dataset
+from pytracking.scoring.conventions import Rules
+from pytracking.scoring.rows import RowCountWarning, row_offsets, row_text
 from tests.pytracking.dummy import make_sequence
 
 PERFECT = 20 / 21  # AUC: an overlap of 1 is not greater than 1
@@ -120,7 +120,7 @@ def stored(tmp_path):
 SAID = "mine, run 1, dog: 4 rows for 6 frames: the last box stands for the 2 missing ones"
 
 
-@pytest.mark.filterwarnings("ignore::pytracking.analysis.rows.RowCountWarning")
+@pytest.mark.filterwarnings("ignore::pytracking.scoring.rows.RowCountWarning")
 def test_reports_say_so(stored, tmp_path):
     runs, dataset = stored
     evaluation = evaluate(runs, dataset, options=no_cache())
@@ -142,7 +142,7 @@ def test_reports_say_so(stored, tmp_path):
     assert "other_rows" not in whole.summary.csv()
 
 
-@pytest.mark.filterwarnings("ignore::pytracking.analysis.rows.RowCountWarning")
+@pytest.mark.filterwarnings("ignore::pytracking.scoring.rows.RowCountWarning")
 def test_printed_tables_say_so(stored, capsys):
     print_results(*stored, "r", merge_results=True, force_evaluation=True)
     assert "other rows" in capsys.readouterr().out

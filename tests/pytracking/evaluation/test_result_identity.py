@@ -13,7 +13,7 @@ from rich.console import Console
 from ltr.common.errors import InputError
 from pytracking.analysis.evaluation import evaluate
 from pytracking.analysis.result_files import find_results
-from pytracking.analysis.scoring import ScoringOptions
+from pytracking.analysis.run_scores import ScoringOptions
 from pytracking.evaluation.data import Sequence
 from pytracking.evaluation.dry_run import show_plan
 from pytracking.evaluation.engines.local import LocalEngine

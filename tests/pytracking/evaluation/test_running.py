@@ -12,13 +12,13 @@ import pytest
 from rich.console import Console
 
 from ltr.common.errors import InputError
-from pytracking.analysis.metrics import score_sequence
 from pytracking.evaluation import results
 from pytracking.evaluation.data import Sequence
 from pytracking.evaluation.engines.serial import SerialEngine
 from pytracking.evaluation.planning import Part
 from pytracking.evaluation.results import load_result, result_file
 from pytracking.evaluation.running import run_dataset, run_parts, run_sequence
+from pytracking.scoring.metrics import score_sequence
 from tests.pytracking.dummy import DummyTracker, make_sequence, write_black_frame, write_white_frame
 from tests.waiting import PATIENCE, wait_until
 

@@ -1,7 +1,7 @@
 from dataclasses import replace
 
-from pytracking.analysis.conventions import Rules, rules_of
 from pytracking.analysis.report.definitions import definitions, rule_sentences
+from pytracking.scoring.conventions import Rules, rules_of
 from tests.pytracking.analysis.report.synthetic import make_evaluation
 
 

@@ -2,6 +2,7 @@
 
 import pytest
 
+from pytracking.analysis.report import write_report_files
 from pytracking.analysis.report.page import page_data
 from tests.chromium import Chromium
 from tests.pytracking.analysis.report.synthetic import SEQUENCES, make_evaluation, make_full_report
@@ -20,7 +21,7 @@ def report(tmp_path_factory):
 def browser(report, tmp_path_factory):
     """Browser for all tests of this module: its start takes longest."""
     folder = tmp_path_factory.mktemp("page")
-    file = report.write(folder / "out")[0]
+    file = write_report_files(report, folder / "out")[0]
     with Chromium(folder / "profile") as chromium:
         chromium.file = file
         yield chromium
@@ -179,7 +180,7 @@ def test_frames_are_enlarged(page):
 def test_one_tracker_without_strips(browser, tmp_path):
     report = make_full_report(tmp_path, make_evaluation(("alone",)), strips=0)
     browser.events.clear()
-    browser.open(report.write(tmp_path / "out")[0])
+    browser.open(write_report_files(report, tmp_path / "out")[0])
     browser.wait_for("document.documentElement.dataset.ready === 'true'")
     assert texts(browser, "section h2")[:4] == ["Ranking", "Curves", "Attributes", "Sequences"]
     assert browser.problems() == []

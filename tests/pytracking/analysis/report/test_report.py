@@ -4,6 +4,7 @@ import re
 
 import pytest
 
+from pytracking.analysis.report import write_report_files
 from pytracking.analysis.report.page import page_data
 from tests.pytracking.analysis.report.synthetic import SEQUENCES, make_evaluation, make_full_report, without_result
 
@@ -12,7 +13,7 @@ HOSTILE = "</script><img src=x onerror='document.title=1'>"
 
 def test_files(tmp_path):
     report = make_full_report(tmp_path)
-    files = report.write(tmp_path / "out")
+    files = write_report_files(report, tmp_path / "out")
     assert files[0] == tmp_path / "out" / "report.html"
     assert sorted(files) == sorted(path for path in (tmp_path / "out").rglob("*") if path.is_file())
     names = {path.name for path in files}
@@ -22,7 +23,7 @@ def test_files(tmp_path):
 
 def test_json_and_csv_agree(tmp_path):
     report = make_full_report(tmp_path)
-    report.write(tmp_path / "out")
+    write_report_files(report, tmp_path / "out")
     content = json.loads((tmp_path / "out" / "report.json").read_text())
     with open(tmp_path / "out" / "tables" / "summary.csv") as file:
         rows = list(csv.DictReader(file))
@@ -66,7 +67,7 @@ def test_what_is_left_out_is_said(tmp_path):
 
 def test_page_holds_everything_and_needs_nothing(tmp_path):
     report = make_full_report(tmp_path, strips=2)
-    files = report.write(tmp_path / "out")
+    files = write_report_files(report, tmp_path / "out")
     page = files[0].read_text()
     assert set(re.findall(r"https?://[^\s\"'<>]+", page)) == {"http://www.w3.org/2000/svg"}
     assert not re.search(r"<link(?! rel=\"icon\" href=\"data:,\")|<script[^>]*\ssrc=|@import|url\(", page)
@@ -88,6 +89,6 @@ def test_intervals_turn_with_the_reference(tmp_path):
 
 def test_names_cannot_break_the_page(tmp_path):
     report = make_full_report(tmp_path, make_evaluation((HOSTILE, "b")), title=HOSTILE)
-    page = report.write(tmp_path / "out")[0].read_text()
+    page = write_report_files(report, tmp_path / "out")[0].read_text()
     assert HOSTILE not in page
     assert page.count("</script>") == 2

@@ -8,7 +8,7 @@ from pytracking.analysis.evaluation import evaluate
 from pytracking.analysis.paper_tables import Group, our_groups
 from pytracking.analysis.report import make_report
 from pytracking.analysis.report.speed import speed_notices
-from pytracking.analysis.scoring import ScoringOptions
+from pytracking.analysis.run_scores import ScoringOptions
 from pytracking.evaluation import Tracker
 from pytracking.evaluation.sweep import Sweep, SweepPart, SweepTracker
 from tests.pytracking.dummy import make_sequence

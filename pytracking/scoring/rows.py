@@ -14,8 +14,8 @@ import numpy as np
 from ltr.common.errors import InputError
 from ltr.common.types import Array
 from ltr.dataset.frame_files import images_in
-from pytracking.analysis.conventions import Rules
 from pytracking.evaluation.data import Sequence
+from pytracking.scoring.conventions import Rules
 
 Offsets = Mapping[int, int]  # rows of a result -> how many of them stand before the sequence's first frame
 NO_OFFSETS: Offsets = MappingProxyType({})

@@ -1,7 +1,7 @@
 """One-pass scores as pure functions on arrays of boxes (x, y, w, h).
 
 `overlap`, `center_error` and `normalized_error` measure frames, `share_above` and `share_within` make curves of them,
-and `score_boxes` scores a sequence by the rules of a benchmark (`pytracking.analysis.conventions`).
+and `score_boxes` scores a sequence by the rules of a benchmark (`pytracking.scoring.conventions`).
 """
 
 import warnings
@@ -11,8 +11,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from ltr.common.types import Array
-from pytracking.analysis.conventions import InvalidRule, Rules, rules_of
-from pytracking.analysis.rows import NO_OFFSETS, Offsets, RowCountWarning, row_numbers, row_text
+from pytracking.scoring.conventions import InvalidRule, Rules, rules_of
+from pytracking.scoring.rows import NO_OFFSETS, Offsets, RowCountWarning, row_numbers, row_text
 
 THRESHOLDS = np.linspace(0, 1, 21)  # of the overlap
 ERROR_THRESHOLDS = np.arange(51.0)  # pixels

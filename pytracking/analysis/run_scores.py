@@ -18,12 +18,11 @@ from ltr.common.environment import env_settings
 from ltr.common.errors import InputError
 from ltr.common.interruption import leave_to_parent
 from ltr.common.types import Array
-from pytracking.analysis.conventions import Rules, rules_of
-from pytracking.analysis.metrics import ERROR_THRESHOLDS, NORM_ERROR_THRESHOLDS, THRESHOLDS, counted_frames, score_boxes
 from pytracking.analysis.result_files import ResultFile, parse_column, read_info
-from pytracking.analysis.rows import Offsets, RowCountWarning, row_offsets
 from pytracking.analysis.score_cache import code_hash, load_entries, save_entries
-from pytracking.evaluation.data import Sequence
+from pytracking.scoring.metrics import ERROR_THRESHOLDS, NORM_ERROR_THRESHOLDS, THRESHOLDS, score_boxes
+from pytracking.scoring.rows import RowCountWarning
+from pytracking.scoring.truth import Truth
 
 SINGLE_NUMBERS = 4  # of a sequence beside its curves: average overlap, fps, memory, rows
 PARALLEL_FRAMES = 5_000_000  # in all runs; fewer are scored before worker processes have started
@@ -37,33 +36,6 @@ class ScoringOptions:
     exclude_invalid: bool = False  # divide by the frames with a valid ground-truth box
     cache: Path | None = field(default_factory=lambda: env_settings().result_plot_path / "scores")  # None: no cache
     workers: int | None = None  # processes; None: one for each core where there is much to read
-
-
-@dataclass(frozen=True)
-class Truth:
-    """Ground truth of one sequence with the rules that apply to it."""
-
-    name: str
-    dataset: str
-    boxes: Array  # (N, 4)
-    visible: Array  # (N,) bool
-    rules: Rules
-    pixel_origin: int
-    image_size: tuple[float, float] | None
-    offsets: Offsets = field(default_factory=dict)
-
-    @property
-    def counted(self) -> int:
-        """Frames that count."""
-        return int(counted_frames(self.boxes, self.rules, self.visible, self.pixel_origin).sum())
-
-    def key(self) -> bytes:
-        """Hash of all that the scores depend on."""
-        settings = (self.name, self.dataset, self.rules, self.pixel_origin, self.image_size, dict(self.offsets))
-        digest = hashlib.sha256(repr((settings, self.boxes.shape)).encode())
-        digest.update(self.boxes.tobytes())
-        digest.update(self.visible.tobytes())
-        return digest.digest()
 
 
 @dataclass(frozen=True)
@@ -96,48 +68,6 @@ class RunTables:
         success = numbers.shape[1] - errors - norm_errors - SINGLE_NUMBERS
         curves = np.split(numbers[:, :-SINGLE_NUMBERS], (success, success + errors), axis=1)
         return cls(*curves, *numbers[:, -SINGLE_NUMBERS:].T)
-
-
-def read_truth(sequence: Sequence, convention: str) -> Truth:
-    """Ground truth and rules of a sequence. Raises InputError where it cannot be scored here."""
-    rules = rules_of(convention, sequence.dataset)
-    check_ground_truth(sequence)
-    boxes, visible = np.asfortranarray(sequence.ground_truth_rect), np.asarray(sequence.target_visible)
-    if len(boxes) != len(visible):
-        raise InputError(f"{sequence}: expected {len(boxes)} visibility flags, one for each box, found {len(visible)}")
-    truth = Truth(
-        sequence.name,
-        sequence.dataset,
-        boxes,
-        visible,
-        rules,
-        sequence.pixel_origin,
-        _image_size(sequence) if rules.clip else None,
-        row_offsets(sequence),
-    )
-    if truth.counted == 0:
-        raise InputError(f"{sequence}: expected ground truth with at least one frame to score, found none")
-    return truth
-
-
-def check_ground_truth(sequence: Sequence) -> None:
-    """Raise InputError where the ground truth is with a server."""
-    if sequence.first_box_only:
-        raise InputError(
-            f"{sequence} has ground truth for its first frame alone: its results are scored by the benchmark's server; "
-            "pack them with pytracking/util_scripts"
-        )
-
-
-def _image_size(sequence: Sequence) -> tuple[float, float] | None:
-    """(width, height) of the first image; None where it is not there."""
-    from PIL import Image  # reads the header alone
-
-    try:
-        with Image.open(sequence.frames[0]) as image:
-            return float(image.width), float(image.height)
-    except (OSError, InputError, IndexError):
-        return None
 
 
 def score_runs(jobs: SequenceOf[RunJob], truths: SequenceOf[Truth], options: ScoringOptions) -> list[RunTables]:

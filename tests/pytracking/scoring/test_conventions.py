@@ -8,10 +8,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ltr.common.errors import InputError
-from pytracking.analysis.conventions import CONVENTIONS, Rules, rules_of
-from pytracking.analysis.metrics import ERROR_THRESHOLDS, NORM_ERROR_THRESHOLDS, THRESHOLDS, Curves, score_boxes
+from pytracking.scoring.conventions import CONVENTIONS, Rules, rules_of
+from pytracking.scoring.metrics import ERROR_THRESHOLDS, NORM_ERROR_THRESHOLDS, THRESHOLDS, Curves, score_boxes
 
-pytestmark = pytest.mark.filterwarnings("ignore::pytracking.analysis.rows.RowCountWarning")
+pytestmark = pytest.mark.filterwarnings("ignore::pytracking.scoring.rows.RowCountWarning")
 
 NAN = math.nan
 BOX = [10.0, 10.0, 10.0, 10.0]

@@ -4,8 +4,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from pytracking.analysis.conventions import Rules, rules_of
-from pytracking.analysis.metrics import (
+from pytracking.scoring.conventions import Rules, rules_of
+from pytracking.scoring.metrics import (
     INVALID_FRAMES,
     align,
     center_error,
@@ -130,7 +130,7 @@ def test_invalid_frames_of_the_data_sets():
     assert INVALID_FRAMES == {"otb": "hit", "uav": "hit", "demo": "dropped"}
 
 
-@pytest.mark.filterwarnings("ignore::pytracking.analysis.rows.RowCountWarning")
+@pytest.mark.filterwarnings("ignore::pytracking.scoring.rows.RowCountWarning")
 def test_align():
     truth = np.arange(12.0).reshape(3, 4)
     np.testing.assert_array_equal(align(np.ones((5, 4)), truth), [truth[0], np.ones(4), np.ones(4)])
@@ -177,7 +177,7 @@ def test_nan_prediction_is_a_miss():
     assert (score.success[0], score.precision) == (0.5, 0.5)
 
 
-@pytest.mark.filterwarnings("ignore::pytracking.analysis.rows.RowCountWarning")
+@pytest.mark.filterwarnings("ignore::pytracking.scoring.rows.RowCountWarning")
 def test_mean_counts_each_sequence_the_same():
     truth = np.array([[0.0, 0, 10, 10]] * 10)
     good, bad = score_sequence(truth, truth), score_sequence(np.array([[0.0, 0, 1, 1]]), truth[:2])
