@@ -21,7 +21,7 @@ from lite_family import add_options, run_and_score, sequences
 from rich.console import Console
 from rich.table import Table
 
-from ltr.data.boxes import overlaps
+from ltr.common.boxes import overlap
 from pytracking.evaluation.data import SequenceList
 from pytracking.evaluation.tracker import Tracker
 
@@ -60,7 +60,7 @@ def boxes(trackers: list[Tracker], dataset: SequenceList) -> list[list[np.ndarra
 def agreement(one: list[list[np.ndarray]], other: list[list[np.ndarray]]) -> np.ndarray:
     """IoU of the two boxes of each frame but the first, all runs and sequences in a row."""
     pairs = [pair for runs in zip(one, other, strict=True) for pair in zip(*runs, strict=True)]
-    return np.concatenate([overlaps(a[1:], b[1:]) for a, b in pairs])
+    return np.concatenate([overlap(a[1:], b[1:]) for a, b in pairs])
 
 
 def row(name: str, auc: np.ndarray, difference: str, iou: np.ndarray) -> list[str]:

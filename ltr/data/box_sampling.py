@@ -1,40 +1,16 @@
 """Random boxes around a target, as MDNet draws them (n, 4) x, y, w, h.
 
-All draws come from one CPU generator, in float64. What compares boxes takes arrays of numpy as well as tensors.
+All draws come from one CPU generator, in float64.
 """
-
-from typing import Any
 
 import torch
 from torch import Tensor
 
-from ltr.data.sampling_options import Range, Sampling
-
-Values = Any  # array of numpy or tensor
+from ltr.common.boxes import area_ratio, overlap, within
+from ltr.data.sampling_options import Sampling
 
 SMALLEST_SIDE = 5.0  # pixels, of a drawn box, and what the largest one is smaller than the image
 EFFORTS = (2, 4, 8)  # boxes drawn for one that is missing, one attempt after the other
-
-
-def overlap(boxes: Values, others: Values) -> Values:  # (n, 4), (n, 4) or (1, 4) -> (n,)
-    """Intersection over union."""
-    low = boxes[:, :2].clip(others[:, :2], None)
-    high = (boxes[:, :2] + boxes[:, 2:]).clip(None, others[:, :2] + others[:, 2:])
-    sides = (high - low).clip(0, None)
-    intersection = sides[:, 0] * sides[:, 1]
-    return intersection / (area(boxes) + area(others) - intersection)
-
-
-def area(boxes: Values) -> Values:  # (n, 4) -> (n,)
-    return boxes[:, 2] * boxes[:, 3]
-
-
-def area_ratio(boxes: Values, others: Values) -> Values:  # (n, 4), (n, 4) or (1, 4) -> (n,)
-    return area(boxes) / area(others)
-
-
-def within(values: Values, limits: Range) -> Values:
-    return (values >= limits[0]) & (values <= limits[1])
 
 
 def draw_boxes(
@@ -66,10 +42,10 @@ def sample_boxes(
     missing = num
     for effort in EFFORTS:
         boxes = draw_boxes(target, missing * effort, sampling, image_sz, generator)
-        good = within(overlap(boxes, target[None]), sampling.overlap)
+        good = within(overlap(boxes.numpy(), target.numpy()), sampling.overlap)
         if sampling.area is not None:
-            good &= within(area_ratio(boxes, target[None]), sampling.area)
-        kept.append(boxes[good][:missing])
+            good &= within(area_ratio(boxes.numpy(), target.numpy()), sampling.area)
+        kept.append(boxes[torch.from_numpy(good)][:missing])
         missing -= len(kept[-1])
         if missing == 0:
             break

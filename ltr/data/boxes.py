@@ -5,21 +5,13 @@ Boxes are x, y, w, h, float64. All draws come from the generator that is given.
 
 import numpy as np
 
+from ltr.common.boxes import overlap
 from ltr.common.types import Array
 
 PROPOSAL_SIGMAS = (0.01, 0.05, 0.1, 0.2, 0.3)  # in the side of the square of the box's area
 SMALLEST_PROPOSAL = 1.0  # pixels a side
 SHRINKING = 0.9  # of the noise, after a proposal that overlaps too little
 MAX_REDRAWS = 100
-
-
-def overlaps(boxes: Array, other: Array) -> Array:  # (..., 4), (..., 4) -> (...)
-    """Intersection over union."""
-    near = np.maximum(boxes[..., :2], other[..., :2])
-    far = np.minimum(boxes[..., :2] + boxes[..., 2:], other[..., :2] + other[..., 2:])
-    shared = np.maximum(far - near, 0).prod(axis=-1)
-    result: Array = shared / (boxes[..., 2:].prod(axis=-1) + other[..., 2:].prod(axis=-1) - shared)
-    return result
 
 
 def jittered_box(box: Array, center_factor: float, scale_factor: float, rng: np.random.Generator) -> Array:  # (4,)
@@ -46,15 +38,15 @@ def propose_boxes(
     """
     center, size = box[:2] + box[2:] / 2, box[2:]
     spread = np.sqrt(size.prod()) * rng.choice(sigmas, size=num)
-    proposals, overlap = np.empty((num, 4)), np.zeros(num)
+    proposals, iou = np.empty((num, 4)), np.zeros(num)
     missing = np.arange(num)
     for _ in range(MAX_REDRAWS):
         noise = rng.normal(size=(len(missing), 4)) * spread[missing, None]
         sides = np.maximum(size + noise[:, 2:], np.minimum(SMALLEST_PROPOSAL, size))
         proposals[missing] = np.concatenate((center + noise[:, :2] - sides / 2, sides), axis=1)
-        overlap[missing] = overlaps(proposals[missing], box)
-        missing = missing[overlap[missing] < min_iou]
+        iou[missing] = overlap(proposals[missing], box)
+        missing = missing[iou[missing] < min_iou]
         if len(missing) == 0:
             break
         spread[missing] *= SHRINKING
-    return proposals, overlap
+    return proposals, iou

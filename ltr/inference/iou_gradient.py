@@ -16,6 +16,8 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_linear_bn_eval
 
+from ltr.models.layers.hats import hat_integral_, inverse_sizes
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -255,12 +257,8 @@ def _bin_weights(
     cells: Tensor,  # (2, K, L) or (L,)
 ) -> _Bins:
     """Mean of every cell's hat function over every bin, as in `prroi_pool2d`; bins without extent weigh nothing."""
-    offsets = (edges[..., None] - cells).clamp_(-1, 1)
-    distances = offsets.abs()
-    integral = torch.addcmul(offsets, offsets, distances, value=-0.5)
-    sizes = edges.diff(dim=-1)
-    # A zero that is made where the sizes are: a number would be copied from the host.
-    inverse = torch.where(sizes > 0, sizes.reciprocal(), sizes.new_zeros(()))
+    integral, distances = hat_integral_(edges[..., None] - cells)
+    inverse = inverse_sizes(edges.diff(dim=-1))
     return _Bins(inverse, 1 - distances, integral.diff(dim=-2) * inverse[..., None])
 
 

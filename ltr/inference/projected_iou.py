@@ -15,6 +15,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from ltr.models.layers.hats import hat_integral_, inverse_sizes
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -77,11 +79,8 @@ class ProjectedIoU:
 
     def __call__(self, edges: Tensor) -> tuple[Tensor, Tensor]:  # (B, n, 2, E) -> (B, n), (B, n, 4)
         ends = edges[..., self.ends]  # (B, n, 2, K, 2)
-        offsets = (ends[..., None] - self.cells).clamp_(-1, 1)
-        distances = offsets.abs()
-        integrals = torch.addcmul(offsets, offsets, distances, value=-0.5)  # of the hat functions
-        sizes = ends[..., 1] - ends[..., 0]
-        inverse = torch.where(sizes > 0, sizes.reciprocal(), 0.0)[..., None]
+        integrals, distances = hat_integral_(ends[..., None] - self.cells)
+        inverse = inverse_sizes(ends[..., 1] - ends[..., 0])[..., None]
         means = (integrals[..., 1, :] - integrals[..., 0, :]) * inverse  # (B, n, 2, K, L) the bin weights
         weights, of_weights = means.to(self.layers[0].values.dtype), torch.empty_like(means)
         iou = self.bias

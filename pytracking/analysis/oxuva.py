@@ -14,12 +14,12 @@ from pathlib import Path
 
 import numpy as np
 
+from ltr.common.boxes import overlap
 from ltr.common.errors import InputError
 from ltr.common.types import Array
 from pytracking.analysis.presence import read_tracked
 from pytracking.analysis.result_files import ResultSource
 from pytracking.evaluation.data import Sequence
-from pytracking.scoring.metrics import overlap
 
 OVERLAPS = (0.3, 0.5, 0.7)
 PRESENCE_THRESHOLD = 0.55  # pytracking's default for writing `present`

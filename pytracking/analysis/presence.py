@@ -12,12 +12,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ltr.common.boxes import overlap
 from ltr.common.errors import InputError
 from ltr.common.types import Array
 from pytracking.analysis.result_files import ResultSource, load_boxes, parse_column
 from pytracking.evaluation.data import Sequence
 from pytracking.scoring.conventions import Rules
-from pytracking.scoring.metrics import fit_rows, overlap, valid_frames
+from pytracking.scoring.metrics import fit_rows, valid_frames
 from pytracking.scoring.rows import row_numbers, row_offsets
 from pytracking.scoring.truth import check_ground_truth
 

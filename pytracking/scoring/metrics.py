@@ -1,7 +1,7 @@
 """One-pass scores as pure functions on arrays of boxes (x, y, w, h).
 
-`overlap`, `center_error` and `normalized_error` measure frames, `share_above` and `share_within` make curves of them,
-and `score_boxes` scores a sequence by the rules of a benchmark (`pytracking.scoring.conventions`).
+`ltr.common.boxes.overlap`, `center_error` and `normalized_error` measure frames, `share_above` and `share_within`
+make curves of them, and `score_boxes` scores a sequence by the rules of a benchmark (`pytracking.scoring.conventions`).
 """
 
 import warnings
@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ltr.common.boxes import overlap
 from ltr.common.types import Array
 from pytracking.scoring.conventions import InvalidRule, Rules, rules_of
 from pytracking.scoring.rows import NO_OFFSETS, Offsets, RowCountWarning, row_numbers, row_text
@@ -47,26 +48,6 @@ class Curves:
     precision: Array  # (51,) share of frames with center error <= 0..50 pixels
     norm_precision: Array  # (51,) share of frames with normalized error <= 0..0.5
     average_overlap: float  # mean overlap of the valid frames; NaN without any
-
-
-def overlap(boxes: Array, others: Array, added_pixel: float = 0.0) -> Array:
-    """Intersection over union of boxes (N, 4) and others (N, 4), row by row -> (N,); 0 where both have no area.
-
-    Boxes are continuous, [x, x + w] x [y, y + h]. With `added_pixel` 1 they are [x, x + w - 1] and every extent gets a
-    pixel more, which is the same but for rounding.
-    """
-    x, y, w, h = boxes.T
-    other_x, other_y, other_w, other_h = others.T
-    shared_w = _shared_extent(x, w, other_x, other_w, added_pixel)
-    intersection = shared_w * _shared_extent(y, h, other_y, other_h, added_pixel)
-    union = w * h + other_w * other_h - intersection
-    ratio = np.divide(intersection, union, out=np.zeros_like(union), where=union > 0)
-    return np.asarray(np.minimum(ratio, 1))  # rounding can make the union smaller than the intersection
-
-
-def _shared_extent(low: Array, extent: Array, other_low: Array, other_extent: Array, added_pixel: float) -> Array:
-    high = np.minimum(low + extent - added_pixel, other_low + other_extent - added_pixel)
-    return np.asarray(np.maximum(high - np.maximum(low, other_low) + added_pixel, 0))
 
 
 def center_error(boxes: Array, others: Array, added_pixel: float = 0.0) -> Array:

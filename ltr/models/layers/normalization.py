@@ -1,7 +1,6 @@
 """Normalization of feature maps."""
 
-from typing import Any
-
+import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -25,13 +24,18 @@ class InstanceL2Norm(nn.Module):
 
     def factor(self, x: Tensor) -> Tensor:  # (N, C, H, W) -> (N, 1, 1, 1)
         """What each map, in float32 or float64, is multiplied by."""
-        factor: Tensor = self.factor_of(x.square().sum(dim=(1, 2, 3), keepdim=True), x.shape[1:].numel())
+        square = x.square().sum(dim=(1, 2, 3), keepdim=True)
+        factor: Tensor = (self._target(x.shape[1:].numel()) / (square + self.eps)) ** 0.5
         return factor
 
-    def factor_of(self, square: Any, count: int) -> Any:
-        """The same from sums of squares, in an array of numpy or a tensor, and the number of elements of a map."""
-        target = self.scale**2 * (count if self.size_average else 1)
-        return (target / (square + self.eps)) ** 0.5
+    def host_factor(self, square: np.floating, count: int) -> np.floating:
+        """The same for one map of `count` elements, from their sum of squares, on the host."""
+        factor: np.floating = (self._target(count) / (square + self.eps)) ** 0.5
+        return factor
+
+    def _target(self, count: int) -> float:
+        """The sum of squares that a map of so many elements gets."""
+        return self.scale**2 * (count if self.size_average else 1)
 
     def extra_repr(self) -> str:
         return f"size_average={self.size_average}, eps={self.eps}, scale={self.scale:.4g}"

@@ -1,9 +1,9 @@
 """Precise RoI pooling (Jiang et al., ECCV 2018): the exact mean of the bilinear surface over every bin of a box."""
 
-from typing import Any
-
 import torch
 from torch import Tensor, nn
+
+from ltr.models.layers.hats import hat_integral
 
 
 def prroi_pool2d(
@@ -82,20 +82,10 @@ def _bin_weights(
     has_area = bin_size > 0
     steps = torch.arange(bins + 1, dtype=low.dtype, device=low.device).view(-1, 1)
     cells = torch.arange(length, dtype=low.dtype, device=low.device)
-    integral: Tensor = hat_integral(low.view(-1, 1, 1) + bin_size * steps - cells)  # (R, bins + 1, length)
+    integral = hat_integral(low.view(-1, 1, 1) + bin_size * steps - cells)  # (R, bins + 1, length)
     # The divisor is made harmless first: a quotient that `where` discards would still send NaN to its gradient.
     mean = integral.diff(dim=1) / torch.where(has_area, bin_size, torch.ones_like(bin_size))
     return torch.where(has_area, mean, torch.zeros_like(mean))
-
-
-def hat_integral(u: Any) -> Any:
-    """Integral of max(0, 1 - |t|) from 0 to u, an array of numpy or a tensor.
-
-    The form c - c|c|/2 has the derivative 1 - |c|, which is 0 where the clamp ends: whatever subgradient the clamp
-    takes for a box on the grid, the product is exact.
-    """
-    c = u.clip(-1, 1)
-    return c - 0.5 * c * abs(c)
 
 
 def _rows_of_own_image(

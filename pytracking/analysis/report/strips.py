@@ -9,13 +9,14 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ltr.common.boxes import overlap
 from ltr.common.errors import InputError
 from ltr.common.image import read_image
 from ltr.common.types import Array, Image
 from pytracking.analysis.evaluation import Evaluation
 from pytracking.analysis.result_files import ResultSource, load_boxes
 from pytracking.evaluation.data import Sequence
-from pytracking.scoring.metrics import overlap, valid_frames
+from pytracking.scoring.metrics import valid_frames
 from pytracking.scoring.rows import frame_rows, row_offsets
 
 STRIPS, FRAMES = 6, 6

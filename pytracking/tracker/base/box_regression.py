@@ -1,13 +1,14 @@
 """Ridge regression from the features of a box to the target's box (R-CNN's box regression)."""
 
 from dataclasses import dataclass
-from typing import Any, Self
+from typing import Self
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from ltr.data.box_sampling import Values, area_ratio, overlap, within
+from ltr.common.boxes import area_ratio, overlap, within
+from ltr.common.types import Array
 from ltr.data.sampling_options import Range
 
 
@@ -18,22 +19,17 @@ def regression_targets(boxes: Tensor, target: Tensor) -> Tensor:  # (n, 4), (4,)
     return torch.cat((offset, (target[:, 2:] / boxes[:, 2:]).log()), dim=1)
 
 
-def moved_boxes(boxes: Values, motion: Values) -> Values:  # (n, 4), (n, 4) -> (n, 4), arrays of numpy or tensors
-    """Inverse of `regression_targets`."""
-    library = _library(boxes)
+def moved_boxes(boxes: Array, motion: Array) -> Array:  # (n, 4), (n, 4) -> (n, 4)
+    """Inverse of `regression_targets`, on the host."""
     centers = boxes[:, :2] + boxes[:, 2:] / 2 + motion[:, :2] * boxes[:, 2:]
-    sizes = boxes[:, 2:] * library.exp(motion[:, 2:])
-    return library.concatenate((centers - sizes / 2, sizes), axis=1)
+    sizes = boxes[:, 2:] * np.exp(motion[:, 2:])
+    return np.concatenate((centers - sizes / 2, sizes), axis=1)
 
 
-def believed_boxes(boxes: Values, moved: Values, overlap_range: Range, area_range: Range) -> Values:  # (n, 4) each
+def believed_boxes(boxes: Array, moved: Array, overlap_range: Range, area_range: Range) -> Array:  # (n, 4) each
     """The moved boxes, but for those whose overlap with the old one, or their areas' ratio, is out of its range."""
     believed = within(overlap(boxes, moved), overlap_range) & within(area_ratio(boxes, moved), area_range)
-    return _library(boxes).where(believed[:, None], moved, boxes)
-
-
-def _library(values: Values) -> Any:
-    return torch if isinstance(values, Tensor) else np
+    return np.where(believed[:, None], moved, boxes)
 
 
 @dataclass(frozen=True)
@@ -49,7 +45,7 @@ class BoxRegressor:
     def fit(
         cls,
         features: Tensor,  # (n, D)
-        boxes: Tensor,  # (n, 4)
+        boxes: Tensor,  # (n, 4), on the host
         target: Tensor,  # (4,), or (n, 4) where the boxes lie in several images
         alpha: float,
         overlap_range: Range = (0.6, 1.0),
@@ -60,7 +56,9 @@ class BoxRegressor:
         The intercept is not penalized; of the two forms of ridge regression that with the smaller matrix is solved.
         """
         targets = target.expand(len(boxes), 4)
-        used = within(overlap(boxes, targets), overlap_range) & within(area_ratio(boxes, targets), area_range)
+        of_boxes, of_targets = boxes.numpy(), targets.numpy()
+        is_used = within(overlap(of_boxes, of_targets), overlap_range)
+        used = torch.from_numpy(is_used & within(area_ratio(of_boxes, of_targets), area_range))
         if not used.any():
             return None
         rows = used.nonzero()[:, 0].to(features.device)  # known on the host, which then need not ask for their number
@@ -73,21 +71,21 @@ class BoxRegressor:
     def motion(self, features: Tensor) -> Tensor:  # (n, D) -> (n, 4) float64, on their device
         return features.double() @ self.coefficients.mT + self.intercept
 
-    def moved(self, motion: Tensor, boxes: Tensor) -> Tensor:  # (n, 4), (n, 4) -> (n, 4)
+    def moved(self, motion: Array, boxes: Array) -> Array:  # (n, 4), (n, 4) -> (n, 4)
         """Regressed boxes; a box keeps its place where the result is out of the ranges."""
         return believed_boxes(boxes, moved_boxes(boxes, motion), self.overlap_range, self.area_range)
 
     def predict(
         self,
-        motion: Tensor,  # (n, 4)
-        boxes: Tensor,  # (n, 4)
+        motion: Array,  # (n, 4)
+        boxes: Array,  # (n, 4)
         image_sz: tuple[int, int],  # h, w
-    ) -> Tensor:  # (n, 4)
+    ) -> Array:  # (n, 4)
         """Regressed boxes, cut to the image."""
         result = self.moved(motion, boxes)
-        extent = torch.tensor(image_sz[::-1], dtype=boxes.dtype)
         # The room is that of the old corner, as in RT-MDNet.
-        return torch.cat((result[:, :2].clamp_min(0), torch.minimum(result[:, 2:], extent - boxes[:, :2])), dim=1)
+        room = np.array(image_sz[::-1], float) - boxes[:, :2]
+        return np.concatenate((result[:, :2].clip(min=0), np.minimum(result[:, 2:], room)), axis=1)
 
 
 def ridge(X: Tensor, Y: Tensor, alpha: float) -> Tensor:  # (n, D), (n, q) -> (q, D)

@@ -12,6 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from ltr.common.boxes import overlap
 from ltr.common.types import Image
 from pytracking.features.augmentation import Size
 from pytracking.features.preprocessing import sample_patch, sample_position, sample_scale
@@ -63,7 +64,7 @@ def fit_predictor(
 
 
 def spread_boxes(
-    target: Tensor,  # (B, 4) xywh
+    target: Tensor,  # (B, 4) xywh, on the host
     num: int,
     generator: torch.Generator,
 ) -> tuple[Tensor, Tensor]:  # (B, num, 4), (B, num) IoU with the target
@@ -74,7 +75,5 @@ def spread_boxes(
     corner, size = target[:, None, :2], target[:, None, 2:]
     sizes = size * noise[..., 2:].exp()
     corners = corner + size / 2 + noise[..., :2] * size.prod(dim=-1, keepdim=True).sqrt() - sizes / 2
-    low, high = torch.maximum(corner, corners), torch.minimum(corner + size, corners + sizes)
-    shared = (high - low).clamp(min=0).prod(dim=-1)
-    iou = shared / (size.prod(dim=-1) + sizes.prod(dim=-1) - shared)
-    return torch.cat((corners, sizes), dim=-1), iou
+    boxes = torch.cat((corners, sizes), dim=-1)
+    return boxes, torch.from_numpy(overlap(boxes.numpy(), target[:, None].numpy()))

@@ -14,8 +14,9 @@ from torch import Tensor
 from ltr.common.types import Array
 from ltr.data.box_sampling import draw_boxes
 from ltr.data.sampling_options import uniform
+from ltr.models.layers.hats import host_hat_integral
 from ltr.models.layers.normalization import InstanceL2Norm
-from ltr.models.layers.prroi_pool import hat_integral, prroi_pool2d
+from ltr.models.layers.prroi_pool import prroi_pool2d
 from pytracking.tracker.base.box_regression import BoxRegressor, believed_boxes, moved_boxes
 from pytracking.tracker.dimp.params import DiMPParams
 from pytracking.tracker.dimp.state import CropView, TargetState, trusted_share
@@ -98,7 +99,7 @@ class RidgeBoxes:
             inside = map_[y, x]
             in_lines = lines[:, y] @ inside.reshape(len(inside), -1)  # (b, W * C)
             in_bins = columns[None, :, x] @ in_lines.reshape(side, *inside.shape[1:])  # (b, b, C)
-            features = in_bins.reshape(-1) * (_norm.factor_of(norm**2, map_.size) / side)
+            features = in_bins.reshape(-1) * (_norm.host_factor(norm**2, map_.size) / side)
             motion = motion + factors @ features.astype(np.float64)
             start += side
         with np.errstate(over="ignore", invalid="ignore"):  # what is out of the ranges is not believed
@@ -119,7 +120,7 @@ class RidgeBoxes:
         low = corners * bins.scale + extents * bins.share + bins.offset
         size = (extents * bins.step)[..., None]
         from_low = low[..., None] - bins.cells
-        return ((hat_integral(from_low + size) - hat_integral(from_low)) / size).astype(np.float32)
+        return ((host_hat_integral(from_low + size) - host_hat_integral(from_low)) / size).astype(np.float32)
 
 
 def _touched(weights: Array) -> slice:  # (b, L)

@@ -121,7 +121,7 @@ class RTMDNet(BaseTracker):
         """Mean of the best boxes after box regression. It is reported, the tracker goes on from the mean before it."""
         if self.regressor is None:
             return boxes.mean(dim=0)
-        return self.regressor.predict(motion, boxes, image.shape[:2]).mean(dim=0)
+        return torch.from_numpy(self.regressor.predict(motion.numpy(), boxes.numpy(), image.shape[:2])).mean(dim=0)
 
     def _remember(self, image: Image) -> None:
         """Store the samples of this frame; positives and negatives share a scene."""

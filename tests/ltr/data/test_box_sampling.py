@@ -1,4 +1,4 @@
-"""Arithmetic of boxes, and drawn boxes lie where RT-MDNet's rules put them."""
+"""Drawn boxes lie where RT-MDNet's rules put them."""
 
 import pytest
 import torch
@@ -6,9 +6,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor
 
-from ltr.data.box_sampling import SMALLEST_SIDE, area_ratio, draw_boxes, overlap, sample_boxes, within
+from ltr.common.boxes import area_ratio, overlap
+from ltr.data.box_sampling import SMALLEST_SIDE, draw_boxes, sample_boxes
 from pytracking.tracker.rtmdnet.params import RTMDNetParams, Sampling, gaussian, uniform
-from tests.shared_data import golden
 
 IMAGE = (480, 640)
 TARGET = torch.tensor([300.0, 200.0, 60.0, 40.0]).double()  # mean side 50, center (330, 220)
@@ -79,12 +79,12 @@ def test_kept_boxes_have_the_overlap_asked_for(field: str, num: int) -> None:
     # Large boxes close to the target are rare among the regression samples, the others are found at once.
     assert num // 2 < len(boxes) <= num
     low, high = sampling.overlap
-    found = overlap(boxes, TARGET[None])
+    found = overlap(boxes.numpy(), TARGET.numpy())
     assert low <= found.min()
     assert found.max() <= high
     if sampling.area is not None:
-        assert area_ratio(boxes, TARGET[None]).min() >= sampling.area[0]
-        assert area_ratio(boxes, TARGET[None]).max() <= sampling.area[1]
+        assert area_ratio(boxes.numpy(), TARGET.numpy()).min() >= sampling.area[0]
+        assert area_ratio(boxes.numpy(), TARGET.numpy()).max() <= sampling.area[1]
 
 
 def test_gives_up_where_there_are_no_such_boxes() -> None:
@@ -99,29 +99,3 @@ def test_generator_alone_decides() -> None:
     torch.manual_seed(77)
     assert torch.equal(draw(sampling, seed=3), first)
     assert not torch.equal(draw(sampling, seed=4), first)
-
-
-def test_golden_overlaps() -> None:
-    case = golden("c10_rtmdnet.npz")
-    boxes, others = case["samples"], case["overlap_b"]
-    torch.testing.assert_close(overlap(boxes, others), case["overlap_pair"], rtol=0, atol=1e-9)
-    torch.testing.assert_close(overlap(boxes, others[5:6]), case["overlap_one"], rtol=0, atol=1e-9)
-
-
-def test_boxes_apart_do_not_overlap() -> None:
-    boxes = torch.tensor([[0.0, 0, 10, 10], [30, 0, 5, 5]]).double()
-    assert overlap(boxes, torch.tensor([[20.0, 0, 5, 5]]).double()).tolist() == [0, 0]
-
-
-def test_arrays_of_numpy_give_what_tensors_give() -> None:
-    boxes, others = draw(gaussian(0.6, 1.2), 50), draw(gaussian(0.6, 1.2), 50, seed=1)
-    for function in (overlap, area_ratio):
-        expected = function(boxes, others)
-        assert torch.equal(torch.from_numpy(function(boxes.numpy(), others.numpy())), expected)
-        assert torch.equal(torch.from_numpy(function(boxes.numpy(), others[:1].numpy())), function(boxes, others[:1]))
-
-
-def test_areas_and_ranges() -> None:
-    boxes = torch.tensor([[1.0, 2, 3, 4]])
-    assert area_ratio(boxes, torch.tensor([[0.0, 0, 2, 3]])).tolist() == [2]
-    assert within(torch.tensor([0.5, 0.6, 1.0, 1.1]), (0.6, 1.0)).tolist() == [False, True, True, False]

@@ -2,8 +2,8 @@ import numpy as np
 import pytest
 import torch
 
+from ltr.common.boxes import overlap
 from ltr.common.errors import InputError
-from ltr.data.boxes import overlaps
 from ltr.data.processing import DiMPProcessing, Frames, Jitter, SearchArea, brighter, to_gray
 from pytracking.tracker.dimp.state import box_from_crop
 
@@ -104,7 +104,7 @@ def test_sample():
         "proposals": ((3, 8, 4), torch.float32),
         "proposal_iou": ((3, 8), torch.float32),
     }
-    iou = overlaps(sample["proposals"].double().numpy(), sample["test_boxes"].double().numpy()[:, None])
+    iou = overlap(sample["proposals"].double().numpy(), sample["test_boxes"].double().numpy()[:, None])
     np.testing.assert_allclose(sample["proposal_iou"], 2 * iou - 1, atol=1e-5)  # boxes of a hundred, rounded to float32
     centers = (sample["test_boxes"][:, :2] + sample["test_boxes"][:, 2:] / 2) / 16
     for label, center in zip(sample["test_labels"], centers, strict=True):

@@ -4,7 +4,7 @@ import cv2
 import numpy as np
 import pytest
 
-from ltr.data.boxes import overlaps
+from ltr.common.boxes import overlap
 from ltr.data.synthetic import SceneOptions, SyntheticTracks, package_photographs
 
 SMALL = SceneOptions(frame_size=(160, 120), num_frames=4, target_side=(30.0, 50.0))
@@ -62,7 +62,7 @@ def test_box_bounds_the_painted_object(folders: tuple[Path, Path]) -> None:
             red = cv2.medianBlur((redness > redness.max() / 2).astype(np.uint8), 3)
             found = np.array(cv2.boundingRect(red), float)
             # Defocus, compression and the median filter move an edge by a pixel or two of 30.
-            assert overlaps(found, track.boxes[frame]) > 0.75
+            assert overlap(found, track.boxes[frame]) > 0.75
             seen += 1
     assert seen >= 8
 

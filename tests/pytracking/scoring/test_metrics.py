@@ -13,7 +13,6 @@ from pytracking.scoring.metrics import (
     fit_rows,
     mean_score,
     normalized_error,
-    overlap,
     score_boxes,
     score_sequence,
     share_above,
@@ -29,40 +28,9 @@ def box(*values: float) -> np.ndarray:
     return np.array([values], dtype=np.float64)
 
 
-@pytest.mark.parametrize(
-    ("one", "other", "expected"),
-    [
-        ((0, 0, 10, 10), (0, 0, 10, 10), 1),
-        ((0, 0, 10, 10), (5, 0, 10, 10), 1 / 3),
-        ((0, 0, 10, 10), (10, 0, 10, 10), 0),  # touching boxes share no pixel
-        ((0, 0, 10, 10), (2, 2, 5, 4), 0.2),
-        ((0, 0, 0, 0), (0, 0, 0, 0), 0),
-        ((0, 0, 10, 10), (50, 50, 10, 10), 0),
-    ],
-)
-def test_overlap(one, other, expected):
-    assert overlap(box(*one), box(*other))[0] == pytest.approx(expected)
-
-
-@given(boxes, boxes)
-def test_overlap_properties(one, other):
-    result = overlap(one, other)
-    assert ((result >= 0) & (result <= 1)).all()
-    np.testing.assert_array_equal(result, overlap(other, one))
-    shift = np.array([3.5, -7.25, 0, 0])
-    # Coordinates of up to 400 carry rounding of 6e-14; areas as small as 1e-4 turn that into 1e-7 of overlap.
-    np.testing.assert_allclose(overlap(one + shift, other + shift), result, atol=1e-6)
-
-
 def test_center_error():
     assert center_error(box(0, 0, 10, 10), box(3, 4, 10, 10))[0] == 5
     assert center_error(box(0, 0, 10, 10), box(0, 0, 16, 18))[0] == 5
-
-
-@given(boxes, boxes)
-def test_added_pixel_cancels(one, other):
-    """[x, x + w - 1] with a pixel more in every extent is [x, x + w] but for rounding, as large as above."""
-    np.testing.assert_allclose(overlap(one, other, added_pixel=1), overlap(one, other), atol=1e-6)
 
 
 def test_normalized_error():

@@ -1,7 +1,7 @@
 import numpy as np
 import torch
 
-from ltr.data.boxes import overlaps
+from ltr.common.boxes import overlap
 from pytracking.parameter.dimp._base import dimp_lite_iounet
 from pytracking.tracker.dimp.dimp import DiMP
 from pytracking.tracker.dimp.iou_adaptation import VIEW_SCALES, scaled_views, spread_boxes
@@ -13,7 +13,7 @@ TARGET = torch.tensor([[100.0, 90.0, 70.0, 50.0], [60.0, 120.0, 40.0, 90.0]])
 def test_overlaps_of_spread_boxes_are_those_of_the_training_code() -> None:
     boxes, iou = spread_boxes(TARGET, 50, torch.Generator().manual_seed(0))
     assert boxes.shape == (2, 50, 4)
-    expected = overlaps(boxes.double().numpy(), TARGET[:, None].double().numpy())
+    expected = overlap(boxes.double().numpy(), TARGET[:, None].double().numpy())
     np.testing.assert_allclose(iou.numpy(), expected, atol=1e-5)
     assert iou.min() < 0.4
     assert iou.max() > 0.9
