@@ -12,7 +12,7 @@ from pytracking.analysis.oxuva import count_results
 from pytracking.analysis.playback_results import Overlay
 from pytracking.analysis.plot_results import print_per_sequence_results, print_results
 from pytracking.analysis.presence import evaluate_presence
-from pytracking.analysis.report import make_report
+from pytracking.analysis.report import make_report, write_report_files
 from pytracking.analysis.result_files import RawResults
 from pytracking.analysis.run_scores import ScoringOptions
 from pytracking.evaluation import Sequence, Tracker
@@ -125,7 +125,7 @@ def test_reports_say_so(stored, tmp_path):
     runs, dataset = stored
     evaluation = evaluate(runs, dataset, options=no_cache())
     report = make_report(evaluation, {"mine": runs}, dataset)
-    report.write(tmp_path / "report")
+    write_report_files(report, tmp_path / "report")
     suffixes = (".html", ".md", ".json", ".csv")
     texts = {path.name: path.read_text() for path in (tmp_path / "report").rglob("*") if path.suffix in suffixes}
     for name in ("report.html", "report.md", "report.json"):

@@ -56,7 +56,7 @@ def test_a_score_on_the_screen_is_not_worth_a_result(job, monkeypatch):
     def broken(*args, **options):
         raise ZeroDivisionError
 
-    monkeypatch.setattr("pytracking.scoring.metrics.score_boxes", broken)
+    monkeypatch.setattr("pytracking.evaluation.jobs.score_boxes", broken)
     outcome = run_guarded(job)
     assert (outcome.status, outcome.auc) == ("done", None)
     assert job.store.is_complete(job.sequence)
