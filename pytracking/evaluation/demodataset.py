@@ -25,7 +25,7 @@ class DemoDataset(BaseDataset):
 
     def get_sequence_list(self) -> SequenceList:
         """All sequences; each is rendered when it is used and not there yet."""
-        from pytracking.evaluation.demo_rendering import demo_sequences
+        from pytracking.evaluation.demo_files import demo_sequences
 
         return SequenceList(
             Sequence(
@@ -41,7 +41,7 @@ class DemoDataset(BaseDataset):
     @property
     def attribute_names(self) -> dict[str, str]:
         """What the sequences are hard by; there are no short names."""
-        from pytracking.evaluation.demo_rendering import demo_sequences
+        from pytracking.evaluation.demo_files import demo_sequences
 
         return {name: name for name in dict.fromkeys(name for *_, names in demo_sequences() for name in names)}
 
@@ -57,7 +57,7 @@ def _boxes(root: Path, name: str, num_frames: int) -> np.ndarray:
 
 
 def _ensure_rendered(root: Path, name: str, num_frames: int) -> None:
-    from pytracking.evaluation.demo_rendering import is_rendered, render_demo
+    from pytracking.evaluation.demo_files import is_rendered, render_demo
 
     if is_rendered(root, [name]):
         return

@@ -18,6 +18,7 @@ from ltr.common.types import Array
 from pytracking.evaluation.tracker import Tracker
 from pytracking.util_scripts import packing
 from pytracking.util_scripts.packing import Report, Run
+from pytracking.util_scripts.packing_program import Program, announce
 
 SEQUENCES = tuple(f"GOT-10k_Test_{number:06d}" for number in range(1, 181))
 RUNS = (0, 1, 2)
@@ -50,7 +51,7 @@ def pack_got10k_results(
     _note_networks(report, runs)
     output = {name: [run[name] for run in stored] for name in SEQUENCES}
     packing.write_package(path, _members(output))
-    packing.announce(path, report, f"{len(SEQUENCES)} sequences, {len(RUNS)} runs", PROTOCOL)
+    announce(path, report, f"{len(SEQUENCES)} sequences, {len(RUNS)} runs", PROTOCOL)
     return path
 
 
@@ -65,7 +66,7 @@ def check_got10k_package(path: Path) -> Report:
     if packing.dataset_folder("got10k_path") is None:
         report.notes.append("rows were compared between runs, not with the images: got10k_path is not set")
     report.raise_if_wrong("the server would refuse this package, or score it wrongly")
-    packing.announce(path, report, f"{len(SEQUENCES)} sequences, {len(RUNS)} runs", PROTOCOL)
+    announce(path, report, f"{len(SEQUENCES)} sequences, {len(RUNS)} runs", PROTOCOL)
     return report
 
 
@@ -155,7 +156,7 @@ def _check_sequence(report: Report, name: str, members: dict[str, str]) -> None:
 
 def main(arguments: SequenceOf[str] | None = None) -> int:
     """Command line; exit status 0 written or valid, 2 not valid."""
-    program = packing.Program(
+    program = Program(
         "pack_got10k_results", "Pack three runs for the GOT-10k server.", pack_got10k_results, check_got10k_package, {}
     )
     return program.main(arguments)

@@ -28,6 +28,7 @@ from ltr.common.types import Array
 from pytracking.evaluation.tracker import Tracker
 from pytracking.util_scripts import packing
 from pytracking.util_scripts.packing import Report, Run
+from pytracking.util_scripts.packing_program import RUN_ID, Program, announce
 
 SPLITS = ("dev", "test")
 PRESENCE_THRESHOLD = 0.55
@@ -103,7 +104,7 @@ def pack_oxuva_results(
         report.notes += sorted(reader.rules)
     report.raise_if_wrong("nothing was written")
     packing.write_package(path, ((f"{task.name}.csv", "".join(_rows(task, p))) for task, p in predictions.items()))
-    packing.announce(path, report, _content([p.present for p in predictions.values()]), PROTOCOL)
+    announce(path, report, _content([p.present for p in predictions.values()]), PROTOCOL)
     return path
 
 
@@ -118,7 +119,7 @@ def check_oxuva_package(path: Path, split: str = "test") -> Report:
     packing.check_names(report, members, expected)
     present = [_check_csv(report, name, task, members[name]) for name, task in expected.items() if name in members]
     report.raise_if_wrong("the server would refuse this package, or score it wrongly")
-    packing.announce(path, report, _content(present), PROTOCOL)
+    announce(path, report, _content(present), PROTOCOL)
     return report
 
 
@@ -239,14 +240,14 @@ def _content(present: SequenceOf[Array]) -> str:
 def main(arguments: SequenceOf[str] | None = None) -> int:
     """Command line; exit status 0 written or valid, 2 not valid."""
     options: dict[str, dict[str, Any]] = {
-        "runid": packing.RUN_ID,
+        "runid": RUN_ID,
         "split": {"choices": SPLITS, "default": "test", "help": "dev or test (default: test)"},
         "presence_threshold": {
             "type": float,
             "help": f"score above which the target is present (default: by the flags, else {PRESENCE_THRESHOLD})",
         },
     }
-    program = packing.Program(
+    program = Program(
         "pack_oxuva_results",
         "Pack one run for the OxUvA server.",
         pack_oxuva_results,

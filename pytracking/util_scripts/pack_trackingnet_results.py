@@ -16,6 +16,7 @@ from ltr.common.types import Array
 from pytracking.evaluation.tracker import Tracker
 from pytracking.util_scripts import packing
 from pytracking.util_scripts.packing import Report, Run
+from pytracking.util_scripts.packing_program import RUN_ID, Program, announce
 
 NUM_SEQUENCES = 511
 DATASET = "trackingnet"
@@ -47,7 +48,7 @@ def pack_trackingnet_results(
     boxes = _read_run(report, run) if run.is_there(report) else {}
     report.raise_if_wrong("nothing was written")
     packing.write_package(path, ((f"{name}.txt", packing.box_rows(boxes[name])) for name in sorted(boxes)))
-    packing.announce(path, report, _content(boxes), PROTOCOL)
+    announce(path, report, _content(boxes), PROTOCOL)
     return path
 
 
@@ -69,7 +70,7 @@ def check_trackingnet_package(path: Path) -> Report:
         packing.check_rows(report, name, len(rows), _count_images(name.removesuffix(".txt")))
         packing.check_sizes(report, name, rows)
     report.raise_if_wrong("the server would refuse this package, or score it wrongly")
-    packing.announce(path, report, _content(read), PROTOCOL)
+    announce(path, report, _content(read), PROTOCOL)
     return report
 
 
@@ -140,12 +141,12 @@ def _content(boxes: dict[str, Array]) -> str:
 
 def main(arguments: SequenceOf[str] | None = None) -> int:
     """Command line; exit status 0 written or valid, 2 not valid."""
-    program = packing.Program(
+    program = Program(
         "pack_trackingnet_results",
         "Pack one run for the TrackingNet server.",
         pack_trackingnet_results,
         check_trackingnet_package,
-        {"runid": packing.RUN_ID},
+        {"runid": RUN_ID},
     )
     return program.main(arguments)
 

@@ -6,12 +6,11 @@ record stored with each result (`pytracking.evaluation.results`); images are nee
 
 from __future__ import annotations
 
-import argparse
 import json
 import os
 import re
 import zipfile
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from collections.abc import Sequence as SequenceOf
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -20,7 +19,7 @@ from typing import Any
 import numpy as np
 
 from ltr.common.environment import config_file, env_settings
-from ltr.common.errors import InputError, exit_status
+from ltr.common.errors import InputError
 from ltr.common.files import temporary_beside
 from ltr.common.types import Array
 from ltr.dataset.annotations import read_table
@@ -29,7 +28,6 @@ from pytracking.evaluation.results import result_file
 from pytracking.evaluation.tracker import Tracker
 
 SHOWN_PLACES = 20  # of one kind of problem
-RUN_ID = {"type": int, "help": "number of the run (default: results made without --runid)"}
 MAX_MEMBER_SIZE = 64 * 2**20  # bytes; the longest results are a few MB
 
 
@@ -378,47 +376,3 @@ def finite_numbers(cells: SequenceOf[str]) -> list[float] | None:
     except ValueError:
         return None
     return row if np.isfinite(row).all() else None
-
-
-def announce(path: Path, report: Report, content: str, protocol: str) -> None:
-    """Tell what was written or found valid, what to know about it, and the rules of the server."""
-    notes = "".join(f"note: {note}\n" for note in report.notes)
-    print(f"{path}: valid, {content}\n{notes}{protocol}")
-
-
-@dataclass(frozen=True)
-class Program:
-    """Command line of a packing script."""
-
-    prog: str
-    description: str
-    pack: Callable[..., Path]  # tracker, parameters, and the options as keywords
-    check: Callable[..., Report]  # zip file, and `check_options` as keywords
-    options: Mapping[str, Mapping[str, Any]]  # of `pack`, as in add_argument
-    check_options: tuple[str, ...] = ()
-
-    def main(self, arguments: SequenceOf[str] | None) -> int:
-        """Exit status: 0 written or valid, 2 problems or wrong input."""
-        parser = argparse.ArgumentParser(prog=self.prog, description=self.description)
-        parser.add_argument("tracker_name", nargs="?", help="tracker, as in run_tracker.py")
-        parser.add_argument("param_name", nargs="?", help="parameter file")
-        common: dict[str, dict[str, Any]] = {
-            "output_name": {"help": "name of the zip file (default: that of the results' folder)"},
-            "results_path": {"type": Path, "help": "folder of the results (default: the setting results_path)"},
-        }
-        for name, settings in {**self.options, **common}.items():
-            dashed = name.replace("_", "-")
-            parser.add_argument(*dict.fromkeys((f"--{name}", f"--{dashed}")), **settings)
-        parser.add_argument("--check", type=Path, metavar="ZIP", help="only check a package that exists already")
-        args = parser.parse_args(arguments)
-        if args.check is None and (args.tracker_name is None or args.param_name is None):
-            parser.error("expected a tracker and a parameter file, or --check ZIP")
-        return exit_status(lambda: self._run(args, (*self.options, *common)))
-
-    def _run(self, args: argparse.Namespace, names: SequenceOf[str]) -> int:
-        if args.check is not None:
-            self.check(args.check, **{name: getattr(args, name) for name in self.check_options})
-        else:
-            options = {{"runid": "run_id"}.get(name, name): getattr(args, name) for name in names}
-            self.pack(args.tracker_name, args.param_name, **options)
-        return 0

@@ -12,19 +12,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pytracking.evaluation import demo_rendering
-from pytracking.evaluation.demo_rendering import (
-    ABSENT_BELOW,
-    DEMO_VERSION,
-    SceneRenderer,
-    clip_polygon,
-    demo_sequences,
-    is_rendered,
-    photo_path,
-    polygon_area,
-    render_demo,
-)
-from pytracking.evaluation.demo_scenes import SCENES, Background, Camera, Scene, Sprite, curve, ellipse, still
+from pytracking.evaluation import demo_files
+from pytracking.evaluation.demo_files import DEMO_VERSION, demo_sequences, is_rendered, render_demo
+from pytracking.evaluation.demo_parts import Background, Camera, Scene, Sprite, curve, ellipse, still
+from pytracking.evaluation.demo_rendering import ABSENT_BELOW, SceneRenderer, clip_polygon, photo_path, polygon_area
+from pytracking.evaluation.demo_scenes import SCENES
 
 BY_NAME = {scene.name: scene for scene in SCENES}
 every_scene = pytest.mark.parametrize("scene", SCENES, ids=lambda scene: scene.name)
@@ -40,7 +32,7 @@ def full_boxes(renderer: SceneRenderer) -> np.ndarray:
 @pytest.fixture
 def two_short_scenes(monkeypatch):
     short = tuple(replace(BY_NAME[name], num_frames=frames) for name, frames in (("cat_grass", 4), ("coin_crowd", 6)))
-    monkeypatch.setattr(demo_rendering, "SCENES", short)
+    monkeypatch.setattr(demo_files, "SCENES", short)
     return short
 
 
@@ -248,7 +240,7 @@ def test_files(tmp_path, two_short_scenes):
 def test_absent_rows_are_nan(tmp_path, monkeypatch):
     scene = BY_NAME["cameraman_walls"]
     hidden = replace(scene, num_frames=2, target=replace(scene.target, x=curve((0, -285), (1, -140))))
-    monkeypatch.setattr(demo_rendering, "SCENES", (hidden,))
+    monkeypatch.setattr(demo_files, "SCENES", (hidden,))
     render_demo(tmp_path)
     boxes = np.loadtxt(tmp_path / "cameraman_walls" / "groundtruth.txt", delimiter=",")
     np.testing.assert_array_equal(np.isnan(boxes), [[False] * 4, [True] * 4])
@@ -290,7 +282,7 @@ def test_damaged_folder_is_rendered_again(tmp_path, two_short_scenes, monkeypatc
     elif damage == "last frame gone":
         (tmp_path / "cat_grass" / "img" / "00004.jpg").unlink()
     else:
-        monkeypatch.setattr(demo_rendering, "DEMO_VERSION", DEMO_VERSION + "-next")
+        monkeypatch.setattr(demo_files, "DEMO_VERSION", DEMO_VERSION + "-next")
     assert not is_rendered(tmp_path, ["cat_grass"])
     render_demo(tmp_path, names=["cat_grass"])
     assert is_rendered(tmp_path, ["cat_grass"])
