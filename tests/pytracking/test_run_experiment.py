@@ -129,6 +129,9 @@ def test_shipped_experiments():
 
 
 def test_trackers_of_a_shipped_experiment(tmp_path, monkeypatch):
+    (tmp_path / "Crossing" / "img").mkdir(parents=True)
+    (tmp_path / "Crossing" / "img" / "0001.jpg").touch()
+    (tmp_path / "Crossing" / "groundtruth_rect.txt").write_text("10,10,20,20\n")
     monkeypatch.setenv("PYTRACKING_OTB_PATH", str(tmp_path))
     with pytest.warns(PartialCopyWarning):
         (part,) = load_experiment("myexperiments", "otb_rls", "pytracking.experiments")

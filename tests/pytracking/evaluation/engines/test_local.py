@@ -260,7 +260,7 @@ def test_gpus_and_threads_are_shared_out(monkeypatch):
     before = os.environ.get("OMP_NUM_THREADS")
     for slot in range(3):
         engine._start(slot)
-    assert started == [(1, 2, before, "2"), (3, 2, before, "2"), (1, 2, before, "2")]
+    assert started == [(1, 2, 3, before, "2"), (3, 2, 3, before, "2"), (1, 2, 3, before, "2")]
     assert os.environ.get("OMP_NUM_THREADS") == before
     assert LocalEngine(2).gpus == [0, 1, 2, 3]
 
