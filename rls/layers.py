@@ -254,7 +254,7 @@ class InputTap:
     def after_forward(self, module: nn.Module, args: tuple[Any, ...], output: object) -> None:
         pending, self._pending = self._pending, None
         if pending is not None and isinstance(output, Tensor) and output.requires_grad:
-            output.register_hook(partial(self._commit, pending))  # type: ignore[no-untyped-call]
+            output.register_hook(partial(self._commit, pending))
 
     def _commit(self, pending: tuple[Tensor, int] | str, gradient: Tensor) -> None:
         backward_pass = torch._C._current_graph_task_id()
@@ -287,7 +287,7 @@ class _Hook:
                 return
             torch._dynamo.graph_break()  # what a tap does is no part of the model's graph
         # Within a trace, or a transform of torch.func, tensors are stand-ins, and no step follows.
-        if torch.jit.is_tracing() or torch._C._functorch.peek_interpreter_stack() is not None:  # type: ignore[no-untyped-call]
+        if torch.jit.is_tracing() or torch._C._functorch.peek_interpreter_stack() is not None:
             return
         tap = self._tap()
         if tap is not None:

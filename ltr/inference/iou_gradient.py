@@ -124,7 +124,8 @@ class IoUGradient(nn.Module):
 
     def edges(self, boxes: Tensor) -> Tensor:  # (B, n, 4) -> (B, n, 2, K), float64
         """Edges of the bins on the axes (y, x) of the layers' maps."""
-        return (boxes.double() @ self.edge_map.flatten(1)).unflatten(2, self.edge_map.shape[1:])
+        edges: Tensor = (boxes.double() @ self.edge_map.flatten(1)).unflatten(2, self.edge_map.shape[1:])
+        return edges
 
     def evaluate(
         self, modulation: Sequence[Tensor], parts: Sequence[Part], edges: Tensor, spans: Spans

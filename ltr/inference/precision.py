@@ -52,7 +52,7 @@ def in_float32(
     """For methods of what has a `device`: computes in `float32_arithmetic`."""
 
     @functools.wraps(method)
-    def computing(self: Owner, *args: Arguments.args, **kwargs: Arguments.kwargs) -> Result:
+    def computing(self: Owner, /, *args: Arguments.args, **kwargs: Arguments.kwargs) -> Result:
         with float32_arithmetic(self.device):
             return method(self, *args, **kwargs)
 
@@ -85,9 +85,9 @@ def computes_in(dtype: str, device: str) -> bool:
     if torch.device(device).type == "cuda":
         with torch.cuda.device(device):
             if dtype == "bfloat16":
-                return torch.cuda.is_bf16_supported(including_emulation=False)
+                return bool(torch.cuda.is_bf16_supported(including_emulation=False))
             # The first with float16 arithmetic; the first with tensor cores for TF32.
-            return torch.cuda.get_device_capability() >= ((5, 3) if dtype == "float16" else (8, 0))
+            return bool(torch.cuda.get_device_capability() >= ((5, 3) if dtype == "float16" else (8, 0)))
     # float16 is left to GPUs: its range is too small for networks that were trained without it in mind.
     return dtype == "bfloat16" and bool(torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported())
 

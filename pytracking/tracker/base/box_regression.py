@@ -94,5 +94,7 @@ def ridge(X: Tensor, Y: Tensor, alpha: float) -> Tensor:  # (n, D), (n, q) -> (q
     gram = X @ X.mT if n <= dim else X.mT @ X
     gram.diagonal().add_(alpha)
     if n <= dim:
-        return (X.mT @ torch.linalg.solve(gram, Y, left=True)).mT
-    return torch.linalg.solve(gram, X.mT @ Y).mT
+        transposed: Tensor = X.mT @ torch.linalg.solve(gram, Y, left=True)
+    else:
+        transposed = torch.linalg.solve(gram, X.mT @ Y)
+    return transposed.mT

@@ -57,7 +57,7 @@ def hann_window(size: tuple[int, int], effective_size: tuple[int, int] | None = 
 def _hann_ramp(size: int, effective: int) -> Array:
     effective += (effective - size) % 2  # both have a cell in the center, or neither
     ramp = 0.5 * (1 - np.cos(2 * np.pi / (effective + 1) * np.arange(1, effective + 1)))
-    return ramp[np.clip(np.arange(size) - (size - effective) // 2, 0, effective - 1)]
+    return np.asarray(ramp[np.clip(np.arange(size) - (size - effective) // 2, 0, effective - 1)])
 
 
 def localize(

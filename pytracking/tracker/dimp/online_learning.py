@@ -43,7 +43,8 @@ class OnlineClassifier:
         )
 
     def classify(self, features: Tensor) -> Tensor:  # (S, C, H, W) -> (S, H', W')
-        return self.classifier.classify(self.filter, features)
+        scores: Tensor = self.classifier.classify(self.filter, features)
+        return scores
 
     def store(self, feature: Tensor, box: Tensor, frame_num: int, flag: Flag) -> None:
         """Store the sample of a frame, feature (1, C, H, W) and, of the host, box (4,)."""

@@ -104,7 +104,8 @@ class RidgeBoxes:
             start += side
         with np.errstate(over="ignore", invalid="ignore"):  # what is out of the ranges is not believed
             moved = moved_boxes(box[None], motion[None])
-            return believed_boxes(box[None], moved, OVERLAP_RANGE, AREA_RANGE)[0]
+            believed = believed_boxes(box[None], moved, OVERLAP_RANGE, AREA_RANGE)
+        return np.asarray(believed[0])
 
     def _bin_weights(
         self, box: Array, shapes: Sequence[Sequence[int]], crop_sz: Sequence[int]

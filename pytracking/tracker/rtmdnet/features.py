@@ -57,4 +57,4 @@ class RoIFeatures:
 
     def target_sides(self, target: Tensor) -> Array:  # (4,) -> (2,) w, h
         """Size of the target, bounded below like that of all drawn boxes."""
-        return np.maximum(target[2:].numpy(), SMALLEST_SIDE)
+        return np.asarray(np.maximum(target[2:].numpy(), SMALLEST_SIDE))
