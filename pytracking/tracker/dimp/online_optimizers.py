@@ -1,14 +1,19 @@
-"""The online optimizers of the DiMP family: their parameters, and how each is made of them."""
+"""The online optimizers of the DiMP family: their parameters, and how each is made of them.
+
+Parameter files are listed without loading PyTorch, so the functions that make optimizers import what they need.
+"""
+
+from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Literal
-
-import torch
+from typing import TYPE_CHECKING, Any, Literal
 
 from ltr.common.errors import unknown_name
-from ltr.models.target_classifier.online import BatchGradientDescent, FilterLearner, RLSBatchGradientDescent
 from pytracking.utils.params import Count, NonNegative, Positive, PositiveInt, PositiveShare, Share, TypedParams
+
+if TYPE_CHECKING:
+    from ltr.models.target_classifier.online import FilterLearner
 
 
 @dataclass(kw_only=True)
@@ -32,7 +37,8 @@ class OnlineOptimizerParams(TypedParams):
         _maker(self.online_optimizer)
 
 
-MakeOptimizer = Callable[[OnlineOptimizerParams, Any], FilterLearner]  # the network's steepest descent defines the loss
+# The network's steepest descent, the second argument, defines the loss.
+MakeOptimizer = Callable[[OnlineOptimizerParams, Any], "FilterLearner"]
 
 
 def _descent(params: OnlineOptimizerParams) -> dict[str, Any]:
@@ -51,11 +57,17 @@ def steepest_descent(params: OnlineOptimizerParams, loss: Any) -> FilterLearner:
 
 def bgd(params: OnlineOptimizerParams, loss: Any) -> FilterLearner:
     """BGD-DiMP and its moving averages."""
+    from ltr.models.target_classifier.online import BatchGradientDescent
+
     return BatchGradientDescent(loss, **_descent(params))
 
 
 def rls_bgd(params: OnlineOptimizerParams, loss: Any) -> FilterLearner:
     """RLS-DiMP."""
+    import torch
+
+    from ltr.models.target_classifier.online import RLSBatchGradientDescent
+
     return RLSBatchGradientDescent(
         loss,
         **_descent(params),

@@ -9,8 +9,7 @@ from torch import Tensor
 from ltr.models.target_classifier.online import FilterLearner, LossOfSamples, Optimized
 from pytracking.parameter.dimp._base import dimp_lite
 from pytracking.tracker.dimp.dimp import DiMP
-from pytracking.tracker.dimp.online_learning import ONLINE_OPTIMIZERS
-from pytracking.tracker.dimp.params import DiMPParams
+from pytracking.tracker.dimp.online_optimizers import ONLINE_OPTIMIZERS, OnlineOptimizerParams
 from tests.pytracking.tracker.dimp.test_dimp import SMALL, frame, path
 
 
@@ -43,7 +42,7 @@ class SignDescent:
         return weights, iterates, losses
 
 
-def sign_descent(params: DiMPParams, loss: Any) -> FilterLearner:
+def sign_descent(params: OnlineOptimizerParams, loss: Any) -> FilterLearner:
     return SignDescent(loss, params.online_step_length)
 
 
