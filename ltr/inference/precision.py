@@ -8,27 +8,15 @@ import functools
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
-from typing import Any, Concatenate, ParamSpec, Protocol, TypeVar
+from typing import Any, Concatenate
 
 import torch
 from torch import Tensor, nn
 
 from ltr.common.errors import InputError
-from rls.precision import exact_products
+from rls.precision import Arguments, Owner, Result, exact_products
 
 HALF = {"bfloat16": torch.bfloat16, "float16": torch.float16}
-
-Arguments = ParamSpec("Arguments")
-Result = TypeVar("Result")
-
-
-class OnDevice(Protocol):
-    """Anything with a device."""
-
-    device: torch.device
-
-
-Owner = TypeVar("Owner", bound=OnDevice)
 
 
 @contextmanager

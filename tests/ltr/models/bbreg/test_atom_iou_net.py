@@ -1,29 +1,17 @@
 import pytest
 import torch
-from torch import Tensor
 
 from ltr.inference.folding import fold_batch_norms
 from ltr.models.bbreg.atom_iou_net import AtomIoUNet
-from tests.ltr.models.networks import random_statistics
+from tests.ltr.models.networks import IOU_BOXES as BOXES
+from tests.ltr.models.networks import iou_features as features
+from tests.ltr.models.networks import narrow_iou_net
 from tests.shared_data import fill_by_recipe, golden
-
-BOXES = torch.tensor(
-    [
-        [[60.0, 70, 80, 90], [100, 90, 40, 60], [10, 20, 200, 150]],
-        [[90, 80, 70, 50], [0, 0, 50, 50], [120, 130, 90, 40]],
-    ]
-)
 
 
 @pytest.fixture
 def network() -> AtomIoUNet:
-    network = AtomIoUNet((6, 8)).requires_grad_(False)
-    random_statistics(network)
-    return network
-
-
-def features(images: int, dims: tuple[int, int] = (6, 8)) -> tuple[Tensor, Tensor]:
-    return torch.randn(images, dims[0], 36, 36), torch.randn(images, dims[1], 18, 18)
+    return narrow_iou_net()
 
 
 def test_modulation_before_pooling_is_the_same(network: AtomIoUNet) -> None:
