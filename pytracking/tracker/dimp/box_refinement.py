@@ -29,11 +29,14 @@ class IoUBoxes:
     params: DiMPParams
     generator: torch.Generator
 
-    def refine(self, target: TargetState, view: CropView, backbone: Features, score: float) -> Array:
-        """Give the target its new size, as far as the score is trusted; returns its new position (2,)."""
+    def refine(self, target: TargetState, view: CropView, backbone: Features, score: float) -> Array | None:
+        """Give the target its new size, as far as the score is trusted; returns its new position (2,).
+
+        None, and nothing has changed, where every box is too elongated.
+        """
         box = self._search(view.box_of(target), backbone)
         if box is None:
-            return target.pos
+            return None
         pos, size = box_from_crop(box, view.pos, view.scale, view.crop_sz)
         share = trusted_share(score, self.params.box_trust_score)
         target.size = target.size * (size / target.size) ** share if share < 1 else size

@@ -43,8 +43,11 @@ BATCH_ON_DEVICE = 64
 class BoxEstimator(Protocol):
     """Gives a target that was localized its box: `IoUBoxes`, `RidgeBoxes`."""
 
-    def refine(self, target: TargetState, view: CropView, backbone: Features, score: float) -> Array:
-        """Give the target its new size, and return its new position (2,), from the layers of the crop it is in."""
+    def refine(self, target: TargetState, view: CropView, backbone: Features, score: float) -> Array | None:
+        """Give the target its new size, and return its new position (2,), from the layers of the crop it is in.
+
+        None where there is no box that can be believed; nothing has changed then.
+        """
 
 
 class DiMP(BaseTracker):
@@ -116,6 +119,7 @@ class DiMP(BaseTracker):
             if self.boxes is not None:
                 layers = {name: layer[chosen : chosen + 1] for name, layer in backbone.items()}
                 refined_pos = self.boxes.refine(self.target, view, layers, found.score)
+            if refined_pos is not None:
                 if params.use_iounet_pos_for_learning:
                     self.target.pos = refined_pos
                 if update_scale:

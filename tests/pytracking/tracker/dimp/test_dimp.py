@@ -191,6 +191,15 @@ def test_learning_from_the_unrefined_position_does_not_hold_the_target_back() ->
     assert learnt[0][2:] == pytest.approx(learnt[1][2:])  # the refined size serves both
 
 
+def test_without_a_sound_box_the_target_keeps_its_scale() -> None:
+    tracker = DiMP(iou_net_params().replace(maximal_aspect_ratio=1.0))  # which no box is within
+    tracker.initialize(frame(*path(0)), {"init_bbox": [*path(0), 40, 40]})
+    tracker.target.scale *= 1.1  # as after an uncertain frame that changed the size alone
+    scale, size = tracker.target.scale, tracker.target.size.tolist()
+    tracker.track(frame(*path(1)))
+    assert (tracker.target.scale, tracker.target.size.tolist()) == (scale, size)
+
+
 def test_without_a_box_estimator_the_scale_is_that_of_the_crop() -> None:
     tracker = DiMP(dimp_lite_untrained().replace(scale_factors=[1.0], **SMALL))
     tracker.initialize(frame(120, 90), {"init_bbox": [120, 90, 40, 37]})
