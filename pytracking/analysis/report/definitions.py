@@ -3,15 +3,9 @@
 from __future__ import annotations
 
 from pytracking.analysis.evaluation import Evaluation
+from pytracking.analysis.report.scores import METRICS
 from pytracking.scoring.conventions import Rules, rules_of
 
-_METRICS = (
-    "Success(t) is the share of frames whose overlap (intersection over union) with the ground truth is greater than "
-    "t. AUC is its mean over t = {thresholds}; OP50 and OP75 are its values at 0.5 and 0.75.",
-    "Precision(t) is the share of frames whose center error is at most t; P is its value at 20 pixels. Normalized "
-    "precision divides the error in x and y by the width and height of the ground truth; NP is its value at 0.2.",
-    "AO is the mean overlap of the frames with a target.",
-)
 _INVALID = {
     "hit": "hits at every threshold",
     "miss": "misses",
@@ -35,8 +29,8 @@ def definitions(evaluation: Evaluation) -> list[str]:
     by_rules: dict[Rules, list[str]] = {}
     for name in names:
         by_rules.setdefault(rules_of(evaluation.convention, name), []).append(name)
-    thresholds = evaluation.overlap_thresholds
-    metrics = [text.format(thresholds=f"0, {thresholds[1]:g}, …, 1") for text in _METRICS]
+    thresholds = f"0, {evaluation.overlap_thresholds[1]:g}, …, 1"
+    metrics = [metric.definition.replace("{thresholds}", thresholds) for metric in METRICS.values()]
     for rules, members in by_rules.items():
         prefix = "" if len(by_rules) == 1 else f"{', '.join(members)}: "
         metrics += [prefix + sentence for sentence in rule_sentences(rules)]

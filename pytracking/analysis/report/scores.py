@@ -23,23 +23,41 @@ class Metric:
     header: str
     help: str
     of: Callable[[TrackerScores], Array]  # (R, S)
+    definition: str  # a sentence of the report; {thresholds} stands for those of the overlap
 
 
+# By key; a metric of one's own is added here from its own file, and is in every table then.
 METRICS = {
     metric.key: metric
     for metric in (
-        Metric("auc", "AUC", "area under the success curve", lambda scores: scores.auc),
-        Metric("op50", "OP50", "share of frames with overlap above 0.5", lambda scores: scores.op50),
-        Metric("op75", "OP75", "share of frames with overlap above 0.75", lambda scores: scores.op75),
+        Metric(
+            "auc", "AUC", "area under the success curve", lambda scores: scores.auc,
+            "Success(t) is the share of frames whose overlap (intersection over union) with the ground truth is "
+            "greater than t; AUC is its mean over t = {thresholds}.",
+        ),
+        Metric(
+            "op50", "OP50", "share of frames with overlap above 0.5", lambda scores: scores.op50,
+            "OP50 is success at 0.5.",
+        ),
+        Metric(
+            "op75", "OP75", "share of frames with overlap above 0.75", lambda scores: scores.op75,
+            "OP75 is success at 0.75.",
+        ),
         Metric(
             "precision", "P", "share of frames with a center error of at most 20 pixels",
             lambda scores: scores.precision_score,
+            "Precision(t) is the share of frames whose center error is at most t; P is its value at 20 pixels.",
         ),
         Metric(
             "norm_precision", "NP", "share of frames with a center error of at most 0.2 target sizes",
             lambda scores: scores.norm_precision_score,
+            "Normalized precision divides the error in x and y by the width and height of the ground truth; NP is its "
+            "value at 0.2.",
         ),
-        Metric("average_overlap", "AO", "mean overlap", lambda scores: scores.average_overlap),
+        Metric(
+            "average_overlap", "AO", "mean overlap", lambda scores: scores.average_overlap,
+            "AO is the mean overlap of the frames with a target.",
+        ),
     )
 }  # fmt: skip
 SEQUENCE_METRICS = ("auc", "precision", "norm_precision")  # that reports show for each sequence

@@ -1,6 +1,7 @@
 from dataclasses import replace
 
 from pytracking.analysis.report.definitions import definitions, rule_sentences
+from pytracking.analysis.report.scores import METRICS
 from pytracking.scoring.conventions import Rules, rules_of
 from tests.pytracking.analysis.report.synthetic import make_evaluation
 
@@ -25,7 +26,7 @@ def test_definitions_of_an_evaluation():
     evaluation = replace(make_evaluation(), dataset="otb")
     sentences = definitions(evaluation)
     assert "t = 0, 0.05, …, 1" in sentences[0]
-    assert sentences[3:] == rule_sentences(rules_of("official", "otb"))
+    assert sentences[len(METRICS) :] == rule_sentences(rules_of("official", "otb"))
     assert definitions(replace(evaluation, convention="pytracking")) != sentences
 
 
