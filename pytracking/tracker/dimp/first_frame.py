@@ -9,7 +9,7 @@ from torch import Tensor
 
 from ltr.common.types import Array, Image
 from pytracking.features.augmentation import Rotate, Scale, Shift, Size, initial_transforms
-from pytracking.features.preprocessing import sample_patch
+from pytracking.features.crops import crop_around
 from pytracking.tracker.dimp.params import DiMPParams
 from pytracking.tracker.dimp.state import TargetState, box_in_crop
 
@@ -37,13 +37,13 @@ def initial_samples(
     scale, global_shift = _inside_image(state, crop_sz, params)
     expansion = params.augmentation_expansion_factor if params.use_augmentation else 1.0
     patch_sz = _expanded(crop_sz, expansion)
-    patch, _ = sample_patch(image, pos, scale * np.array(patch_sz), patch_sz, device=device)
+    patch, _ = crop_around(image, pos, scale * np.array(patch_sz), patch_sz, device=device)
 
     augmentation = params.augmentation if params.use_augmentation else {}
     transforms = initial_transforms(
         augmentation, crop_sz, _random_shift(crop_sz, params, global_shift, generator), _whole(global_shift)
     )
-    crops = torch.cat([transform(patch, crop_sz) for transform in transforms])
+    crops = torch.cat([transform(patch) for transform in transforms])
     box = torch.from_numpy(box_in_crop(state.pos, state.size, pos, scale, crop_sz))
     boxes = torch.stack([box + torch.tensor([t.shift[1], t.shift[0], 0.0, 0.0]) for t in transforms])
     exact = [i for i, transform in enumerate(transforms) if not isinstance(transform, Rotate | Scale)]

@@ -15,7 +15,7 @@ from torch import Tensor
 from ltr.common.boxes import overlap
 from ltr.common.types import Image
 from pytracking.features.augmentation import Size
-from pytracking.features.preprocessing import sample_patch, sample_position, sample_scale
+from pytracking.features.crops import crop_around, sample_position, sample_scale
 from pytracking.tracker.dimp.state import TargetState, box_in_crop
 
 VIEW_SCALES = (0.7, 0.8, 0.9, 1.1, 1.25, 1.4)  # of the search area
@@ -41,7 +41,7 @@ def scaled_views(
     for factor in VIEW_SCALES:
         shift = VIEW_SHIFT * (2 * torch.rand(2, generator=generator).double().numpy() - 1) * state.size
         extent = state.scale * factor * np.array(crop_sz)
-        crop, coords = sample_patch(image, state.pos + shift, extent, crop_sz, device=device)
+        crop, coords = crop_around(image, state.pos + shift, extent, crop_sz, device=device)
         crops.append(crop)
         center, scale = sample_position(coords), sample_scale(coords, crop_sz)
         boxes.append(box_in_crop(state.pos, state.size, center, scale, crop_sz))

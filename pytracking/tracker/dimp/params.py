@@ -49,7 +49,7 @@ class DiMPParams(OnlineOptimizerParams):
     feature_stride: PositiveInt = 32  # the crop's sides are multiples of it, only with use_image_aspect_ratio
     border_mode: Literal["replicate", "inside", "inside_major"] = "replicate"
     patch_max_scale_change: AtLeastOne | None = None  # how much the crop may shrink with border_mode inside*
-    patch_resize: Literal["torch", "opencv"] = "torch"  # "opencv" is faster on a CPU, see `sample_patch`
+    patch_resize: Literal["torch", "opencv"] = "torch"  # "opencv" is faster on a CPU, see `crop_around`
     target_inside_ratio: Share = 0.2  # this part of the target stays inside the image
     scale_factors: list[Positive] = field(default_factory=lambda: [1.0])  # scales searched in each frame
     alternate_scales: bool = False  # search scale 1 and one of the others in each frame, in turn

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from ltr.common.types import Array, Image
-from pytracking.features.preprocessing import CropGeometry, crop, crop_geometry, sample_position, sample_scale
+from pytracking.features.crops import CropGeometry, crop, crop_geometry, sample_position, sample_scale
 from pytracking.tracker.dimp.params import DiMPParams
 from pytracking.tracker.dimp.state import CropView
 

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from ltr.common.types import Array, Image
 from ltr.inference.precision import float32_arithmetic
-from pytracking.features.preprocessing import CropGeometry
+from pytracking.features.crops import CropGeometry
 from pytracking.tracker.dimp.box_refinement import IoUBoxes
 from pytracking.tracker.dimp.localization import SearchArea, localize, preprocess_scores
 from pytracking.tracker.dimp.search import CropArea, scale_factors

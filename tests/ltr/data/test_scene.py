@@ -6,7 +6,7 @@ import torch
 
 from ltr.data.scene import LARGEST_SCENE, Scene, crop, rois_in_scene, scene_around, scene_of
 from ltr.models.tracking.mdnet import without_receptive_field
-from tests.pytracking.features.test_preprocessing import synthetic_image
+from tests.pytracking.features.test_crops import synthetic_image
 from tests.shared_data import golden
 
 IMAGE = (240, 320)
