@@ -1,7 +1,7 @@
 """The DiMP family on the embedded lite model, on real video.
 
     python benchmarks/lite_family.py tune     online step length of BGD and of RLS, the same grid for both
-    python benchmarks/lite_family.py table    all seven family members
+    python benchmarks/lite_family.py table    all eight family members
     python benchmarks/lite_family.py boxes    estimators of boxes: scale search, ridge regression, IoU-Net
 
 --untrained takes the family without trained heads.
@@ -31,7 +31,7 @@ from pytracking.scoring.metrics import INVALID_FRAMES, score_sequence
 
 FAMILY = (
     *("dimp_lite", "dimp_lite_star", "bgd_dimp_lite"),
-    *("bgd_dimp_lite_sm", "bgd_dimp_lite_mm", "bgd_dimp_lite_fm", "rls_dimp_lite"),
+    *("bgd_dimp_lite_sm", "bgd_dimp_lite_mm", "bgd_dimp_lite_fm", "rls_dimp_lite", "rls_sd_dimp_lite"),
 )
 EMA_NAMES = ("_sm", "_mm", "_fm")
 UNTRAINED_FAMILY = tuple(name.replace("_lite", "_lite_untrained") for name in FAMILY)
@@ -161,7 +161,9 @@ def main() -> None:
     dataset = sequences(args.dataset_name, args.sequences)
     family = UNTRAINED_FAMILY if args.untrained else FAMILY
     if args.task == "tune":
-        compared = tuple(name for name in family if name.startswith(("bgd", "rls")) and not name.endswith(EMA_NAMES))
+        compared = tuple(
+            name for name in family if name.startswith(("bgd_dimp", "rls_dimp")) and not name.endswith(EMA_NAMES)
+        )
         groups = tuning_groups(compared, range(args.runs), args.results)
     else:
         compared = BOX_ESTIMATORS if args.task == "boxes" else family

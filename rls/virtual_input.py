@@ -44,27 +44,45 @@ def conv_virtual_input(
         ValueError: if the two shapes do not fit, or kernel_size or stride is below 1.
     """
     total = score_adjoint(feat, _sampled(feat, weight_map, kernel_size, stride), kernel_size)
-    return _scaled(total, feat, weight_map, stride, num_samples)
+    return _scaled(total[None], feat, weight_map, stride, num_samples)[0]
 
 
-def conv_virtual_input_and_adjoint(
+def conv_virtual_inputs_and_adjoint(
     feat: Tensor,  # (N, C, H, W)
     weight_map: Tensor,  # (N, Ho, Wo)
     score_map: Tensor,  # (N, Ho, Wo)
     kernel_size: int,
     stride: int = 1,
     num_samples: Tensor | int | None = None,
-) -> tuple[Tensor, Tensor]:  # (C * kernel_size²,), (C, kernel_size, kernel_size)
+    signs: Tensor | None = None,  # (k - 1, N, Ho, Wo), see `random_signs`
+) -> tuple[Tensor, Tensor]:  # (k, C * kernel_size²), (C, kernel_size, kernel_size)
     """`conv_virtual_input` of the weight map and `score_adjoint` of the score map in one pass over the features.
 
-    A pass costs the reading of the features, which are far larger than the maps: two cost little more than one.
+    With signs ω, the virtual input x_1 is the first of k rows x_j = 1/√(N M) Σ √γ ω_j x: the others are those of the
+    weight map times each map of signs. A pass costs the reading of the features, which are far larger than the maps:
+    a few maps cost little more than one.
 
     Raises:
-        ValueError: as `conv_virtual_input`.
+        ValueError: as `conv_virtual_input`, or if the signs do not fit the weight map.
     """
     sampled = _sampled(feat, weight_map, kernel_size, stride)
-    total, adjoint = score_adjoints(feat, torch.stack((sampled, score_map.to(sampled.dtype)), dim=1), kernel_size)
-    return _scaled(total, feat, weight_map, stride, num_samples), adjoint
+    maps = [sampled, score_map.to(sampled.dtype)]
+    if signs is not None:
+        if signs.shape[1:] != sampled.shape:
+            expected = ", ".join(("k - 1", *map(str, sampled.shape)))
+            raise ValueError(f"Shape mismatch: expected signs as ({expected}), got {tuple(signs.shape)}.")
+        maps[1:1] = (sampled * signs).unbind()
+    adjoints = score_adjoints(feat, torch.stack(maps, dim=1), kernel_size)
+    return _scaled(adjoints[:-1], feat, weight_map, stride, num_samples), adjoints[-1]
+
+
+def random_signs(
+    count: int,
+    shape: tuple[int, ...],
+    generator: torch.Generator,  # of the CPU, so that every device sees the same
+) -> Tensor:  # (count, *shape), int8
+    """Independent signs, 1 or −1 with equal probability."""
+    return torch.randint(2, (count, *shape), generator=generator, dtype=torch.int8).mul_(2).sub_(1)
 
 
 def _sampled(feat: Tensor, weight_map: Tensor, kernel_size: int, stride: int) -> Tensor:
@@ -85,8 +103,14 @@ def _sampled(feat: Tensor, weight_map: Tensor, kernel_size: int, stride: int) ->
     return sampled
 
 
-def _scaled(total: Tensor, feat: Tensor, weight_map: Tensor, stride: int, num_samples: Tensor | int | None) -> Tensor:
-    """The sum over samples and positions, divided by the root of their number."""
+def _scaled(
+    totals: Tensor,  # (k, C, kernel_size, kernel_size)
+    feat: Tensor,
+    weight_map: Tensor,
+    stride: int,
+    num_samples: Tensor | int | None,
+) -> Tensor:  # (k, C * kernel_size²)
+    """Sums over samples and positions, divided by the root of their number."""
     if num_samples is None:
         num_samples = weight_map.flatten(1).any(dim=1).sum().clamp_min(1)
     rows, cols = weight_map.shape[-2:]
@@ -95,7 +119,7 @@ def _scaled(total: Tensor, feat: Tensor, weight_map: Tensor, stride: int, num_sa
         count = num_samples.to(feat.device, feat.dtype)
     else:  # filled on the device: a number made on the host is copied to a GPU by waiting for it
         count = torch.full((), num_samples, dtype=feat.dtype, device=feat.device)
-    return total.flatten() / (count * positions).sqrt()
+    return totals.flatten(1) / (count * positions).sqrt()
 
 
 def score_adjoint(

@@ -10,8 +10,9 @@ from rls import oracle
 from rls.virtual_input import (
     conv_layer_virtual_input,
     conv_virtual_input,
-    conv_virtual_input_and_adjoint,
+    conv_virtual_inputs_and_adjoint,
     linear_virtual_input,
+    random_signs,
     score_adjoint,
 )
 
@@ -137,8 +138,29 @@ def test_one_pass_gives_both_the_virtual_input_and_the_adjoint(kernel_size: int,
     size = [extent + 2 * (kernel_size // 2) - kernel_size + 1 for extent in feat.shape[-2:]]
     weight_map, score_map = torch.randn(2, 5, *size, dtype=torch.float64)
     for count in (None, 3, torch.tensor(3)):
-        virtual_input, adjoint = conv_virtual_input_and_adjoint(feat, weight_map, score_map, kernel_size, stride, count)
-        torch.testing.assert_close(virtual_input, conv_virtual_input(feat, weight_map, kernel_size, stride, count))
+        args = (feat, weight_map, score_map, kernel_size, stride, count)
+        virtual_inputs, adjoint = conv_virtual_inputs_and_adjoint(*args)
+        expected = conv_virtual_input(feat, weight_map, kernel_size, stride, count)
+        torch.testing.assert_close(virtual_inputs, expected[None])
         torch.testing.assert_close(adjoint, score_adjoint(feat, score_map, kernel_size))
     with pytest.raises(ValueError, match="Shape mismatch"):
-        conv_virtual_input_and_adjoint(feat, weight_map[:4], score_map, kernel_size)
+        conv_virtual_inputs_and_adjoint(feat, weight_map[:4], score_map, kernel_size)
+
+
+@pytest.mark.parametrize(("kernel_size", "stride"), [(4, 1), (4, 2), (3, 1)])
+def test_signs_add_rows_of_the_weight_map_times_each(kernel_size: int, stride: int) -> None:
+    feat = torch.randn(3, 4, 6, 8, dtype=torch.float64)
+    size = [extent + 2 * (kernel_size // 2) - kernel_size + 1 for extent in feat.shape[-2:]]
+    weight_map, score_map = torch.randn(2, 3, *size, dtype=torch.float64)
+    weight_map[1] = 0  # does not count
+    signs = random_signs(3, weight_map.shape, torch.Generator().manual_seed(1))
+    assert set(signs.unique().tolist()) == {-1, 1}
+    rows, adjoint = conv_virtual_inputs_and_adjoint(feat, weight_map, score_map, kernel_size, stride, signs=signs)
+    plain, same_adjoint = conv_virtual_inputs_and_adjoint(feat, weight_map, score_map, kernel_size, stride)
+    assert rows.shape == (4, 4 * kernel_size**2)
+    torch.testing.assert_close(rows[:1], plain)
+    torch.testing.assert_close(adjoint, same_adjoint)
+    for row, omega in zip(rows[1:], signs, strict=True):
+        torch.testing.assert_close(row, oracle.conv_virtual_input(feat, weight_map * omega, kernel_size, stride))
+    with pytest.raises(ValueError, match=r"signs as \(k - 1, 3, "):
+        conv_virtual_inputs_and_adjoint(feat, weight_map, score_map, kernel_size, stride, signs=signs[0])

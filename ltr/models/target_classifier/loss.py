@@ -15,7 +15,7 @@ from torch import Tensor
 
 from ltr.models.layers.activation import leaky_relu_par, leaky_relu_par_derivative
 from ltr.models.layers.filter import apply_feat_transpose, apply_filter
-from rls.virtual_input import conv_virtual_input_and_adjoint
+from rls.virtual_input import conv_virtual_inputs_and_adjoint
 
 
 @dataclass
@@ -54,18 +54,23 @@ class FilterLoss(ABC):
         """Half the gradient of L: X^T applied to that of the scores, and λ f."""
         return apply_feat_transpose(self.feat, self.score_gradient(scores), filter.shape[-1]) + self.reg * filter
 
-    def gradient_and_virtual_input(
-        self, filter: Tensor, scores: Tensor, stride: int = 1
-    ) -> tuple[Tensor, Tensor]:  # (1, C, k, k), (C * k * k,)
+    def gradient_and_virtual_inputs(
+        self,
+        filter: Tensor,  # (1, C, k, k)
+        scores: Tensor,  # (N, H', W')
+        stride: int = 1,
+        signs: Tensor | None = None,  # (n - 1, N, H', W')
+    ) -> tuple[Tensor, Tensor]:  # (1, C, k, k), (n, C * k * k)
         """The gradient, and the virtual input of these samples (Eq. 44) from every `stride`-th score position.
 
-        Both are sums over the features, which are read once for the two.
+        With signs, more rows follow the virtual input, which sketch how the samples scatter
+        (`conv_virtual_inputs_and_adjoint`). All are sums over the features, which are read once.
         """
         maps = (self.slope(scores), self.score_gradient(scores))
-        virtual_input, adjoint = conv_virtual_input_and_adjoint(
-            self.feat, *maps, filter.shape[-1], stride, self._num_samples()
+        virtual_inputs, adjoint = conv_virtual_inputs_and_adjoint(
+            self.feat, *maps, filter.shape[-1], stride, self._num_samples(), signs
         )
-        return adjoint[None] + self.reg * filter, virtual_input
+        return adjoint[None] + self.reg * filter, virtual_inputs
 
     def _num_samples(self) -> Tensor | int:
         """Number of samples that have a weight, left on the device."""

@@ -7,9 +7,14 @@ from torch import Tensor, nn
 
 from ltr.models.layers.distance import RadialMap, distance_to_center
 from ltr.models.target_classifier.loss import DiscriminativeLoss
-from ltr.models.target_classifier.online import BatchGradientDescent, Optimized, RLSBatchGradientDescent
+from ltr.models.target_classifier.online import (
+    BatchGradientDescent,
+    Optimized,
+    RLSBatchGradientDescent,
+    RLSSteepestDescent,
+)
 
-__all__ = ["BatchGradientDescent", "DiMPSteepestDescentGN", "RLSBatchGradientDescent"]
+__all__ = ["BatchGradientDescent", "DiMPSteepestDescentGN", "RLSBatchGradientDescent", "RLSSteepestDescent"]
 
 
 class DiMPSteepestDescentGN(nn.Module):

@@ -143,3 +143,8 @@ def bgd(base: DiMPParams, step_length: float, ema_coefficient: float = 1.0) -> D
 def rls(base: DiMPParams, step_length: float, **changes: Any) -> DiMPParams:
     """RLS-DiMP: gradient descent preconditioned by the inverse correlation matrix (Eq. 41), delta 0.1, beta 1."""
     return base.replace(net_opt_update_iter=5, online_optimizer="rls_bgd", online_step_length=step_length, **changes)
+
+
+def rls_sd(base: DiMPParams) -> DiMPParams:
+    """RLS-DiMP with the Gauss-Newton step length along the gradient times P: there is no step length to choose."""
+    return base.replace(net_opt_update_iter=5, online_optimizer="rls_sd")

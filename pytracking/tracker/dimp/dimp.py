@@ -85,7 +85,8 @@ class DiMP(BaseTracker):
             boxes = torch.cat((boxes, boxes[:1].expand(num, 4)))
 
         # 2: a first filter, improved by steepest descent.
-        self.classifier = OnlineClassifier(self.net.classifier, params, features, boxes)
+        seed = self.generator.initial_seed()
+        self.classifier = OnlineClassifier(self.net.classifier, params, features, boxes, seed)
         self._lay_out_scores(features)
         self.boxes = self._learn_boxes(image, backbone, samples)
         self.found: Localization | None = None  # in the last frame, with where it was searched

@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 
 from ltr.common.transfer import upload
+from ltr.models.target_classifier.online import OnlineDescent
 from pytracking.tracker.dimp.localization import Flag
 from pytracking.tracker.dimp.online_optimizers import make_online_optimizer
 from pytracking.tracker.dimp.params import DiMPParams
@@ -24,6 +25,7 @@ class OnlineClassifier:
         params: DiMPParams,
         features: Tensor,  # (n, C, H, W) of the first frame
         boxes: Tensor,  # (n, 4) xywh in crop pixels, on the host
+        seed: int = 0,  # of what is random in the optimizer
     ) -> None:
         self.params = params
         self.classifier = classifier
@@ -32,6 +34,8 @@ class OnlineClassifier:
             steepest_descent = copy.deepcopy(steepest_descent)  # the network is shared with other trackers
             steepest_descent.filter_reg.fill_(params.filter_reg)
         self.optimizer = make_online_optimizer(params, steepest_descent)
+        if isinstance(self.optimizer, OnlineDescent):
+            self.optimizer.reset(seed)
         self.memory = SampleMemory(features, boxes, params.sample_memory_size, params.init_samples_minimum_weight)
         boxes = upload(boxes, features.device)
         filter = classifier.filter_initializer(features, boxes)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from ltr.common.types import Array
-from ltr.models.target_classifier.optimizer import RLSBatchGradientDescent
+from ltr.models.target_classifier.online import OnlineDescent
 from pytracking.tracker.dimp.online_learning import OnlineClassifier
 from pytracking.visualization.learning import inverse_correlation_curves
 from pytracking.visualization.panels import Bars, Curves, Heatmap, Panel
@@ -22,7 +22,7 @@ def dimp_panels(
         Panel("Sample Weights", 2, learning.sample_weights),
         Panel("Training Loss", 3, learning.losses),
     ]
-    if isinstance(classifier.optimizer, RLSBatchGradientDescent):
+    if isinstance(classifier.optimizer, OnlineDescent) and classifier.optimizer.preconditioner is not None:
         panels += [Panel("Gradient", 3, learning.gradients), Panel("Inverse Correlation", 3, learning.inverse)]
     return panels
 
@@ -50,7 +50,7 @@ class LearningPanels:
 
     def gradients(self) -> Curves | None:
         """Norm of the gradient before and after its product with P, at each step of the last update."""
-        assert isinstance(self._classifier.optimizer, RLSBatchGradientDescent)
+        assert isinstance(self._classifier.optimizer, OnlineDescent)
         norms = self._classifier.optimizer.gradient_norms
         if norms is self._shown_gradients or not norms:
             return None
@@ -60,6 +60,6 @@ class LearningPanels:
 
     def inverse(self) -> Curves | None:
         """Effective rank and trace of P."""
-        assert isinstance(self._classifier.optimizer, RLSBatchGradientDescent)
+        assert isinstance(self._classifier.optimizer, OnlineDescent)
         P = self._classifier.optimizer.P
         return None if P is None else inverse_correlation_curves({"P": P})

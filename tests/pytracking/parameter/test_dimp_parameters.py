@@ -21,6 +21,8 @@ PROMISED = [
     *(f"{name}_got10k" for name in ("dimp50", "dimp50_star", "bgd_dimp50", "rls_dimp50")),
     *("dimp_lite", "dimp_lite_star", "rls_dimp_lite"),
     *("bgd_dimp_lite", "bgd_dimp_lite_sm", "bgd_dimp_lite_mm", "bgd_dimp_lite_fm"),
+    *(f"rls_sd_{name}" for name in ("dimp50", "dimp50_got10k", "dimp50_vot18", "dimp50_vot19")),
+    *(f"rls_sd_{name}" for name in ("dimp_lite", "dimp_lite_untrained")),
     *("dimp_lite_iounet", "dimp_lite_untrained_ridge"),
     *("dimp_lite_untrained", "dimp_lite_untrained_star", "rls_dimp_lite_untrained"),
     *(f"bgd_dimp_lite_untrained{ema}" for ema in ("", "_sm", "_mm", "_fm")),
@@ -60,7 +62,7 @@ def test_variants_differ_in_the_online_update_alone(base: str) -> None:
     star = f"{base}_star"
     for name in (
         star,
-        *(f"{kind}_{base}" for kind in ("bgd", "rls")),
+        *(f"{kind}_{base}" for kind in ("bgd", "rls", "rls_sd")),
         *(f"bgd_{base}_{ema}" for ema in ("sm", "mm", "fm")),
     ):
         changed = {key for key, value in load(name).to_dict().items() if value != reference[key]}

@@ -326,13 +326,17 @@ class Algorithm:
         if p.online_optimizer == "steepest_descent":
             self.f = steepest_descent(loss, self.f, iterations, self._step_factor())
             return
-        if p.online_optimizer == "rls_bgd":
+        if preconditioned := p.online_optimizer in ("rls_bgd", "rls_sd"):
             x = loss.virtual_input(self.f, p.rls_virtual_input_stride)
             k = self.P @ x / (p.rls_beta + x @ self.P @ x)  # Eq. 18
             self.P = (self.P - torch.outer(k, self.P @ x)) / p.rls_beta  # Eq. 19
         for _ in range(iterations):
-            g, _ = loss.gradient(self.f)
-            self.f = self.f - p.online_step_length * (g @ self.P if p.online_optimizer == "rls_bgd" else g)  # Eq. 41
+            g, s = loss.gradient(self.f)
+            d = g @ self.P if preconditioned else g  # Eq. 41
+            step = p.online_step_length
+            if p.online_optimizer == "rls_sd":
+                step = g @ d / (((loss.slope(s) * loss.scores(d)) ** 2).sum() + loss.reg * (d @ d))
+            self.f = self.f - step * d
         self.f = (1 - p.ema_coefficient) * before + p.ema_coefficient * self.f
 
     def _loss(self, weights: Tensor | None = None) -> Loss:

@@ -17,7 +17,7 @@ from ltr.admin.loading import build_network
 from ltr.common.types import Image
 from ltr.models.tracking.dimpnet import DiMPnet
 from pytracking.features.net_wrappers import NetWithBackbone
-from pytracking.parameter.dimp._base import bgd, rls, star, vot18, vot19
+from pytracking.parameter.dimp._base import bgd, rls, rls_sd, star, vot18, vot19
 from pytracking.tracker.dimp.dimp import DiMP
 from pytracking.tracker.dimp.params import DiMPParams
 from tests.pytracking.tracker.dimp.algorithm import PIXELS, SCORES, Algorithm
@@ -148,6 +148,7 @@ MEMBERS = {
     "fm": bgd(SMALL, 0.03, 0.99),
     "rls": rls(SMALL, 0.03),
     "rls_authors": rls(SMALL, 0.03, rls_virtual_input_stride=2, num_init_random_boxes=0, iounet_k=1),
+    "rls_sd": rls_sd(SMALL),
 }
 
 WINDOW: dict[str, Any] = {"window_output": True, "perform_hn_without_windowing": True}

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from ltr.models.target_classifier.online import FilterLearner, LossOfSamples, Optimized
-from pytracking.parameter.dimp._base import dimp_lite
+from pytracking.parameter.dimp._base import dimp_lite, rls_sd
 from pytracking.tracker.dimp.dimp import DiMP
 from pytracking.tracker.dimp.online_optimizers import ONLINE_OPTIMIZERS, OnlineOptimizerParams
 from tests.pytracking.tracker.dimp.test_dimp import SMALL, frame, path
@@ -63,7 +63,23 @@ def test_it_runs_by_its_name(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_an_unknown_name_is_told_the_known_ones() -> None:
-    with pytest.raises(ValueError, match="steepest_descent, bgd, rls_bgd"):
+    with pytest.raises(ValueError, match="steepest_descent, bgd, rls_bgd, rls_sd"):
         DiMP(dimp_lite().replace(online_optimizer="adam", **SMALL)).initialize(
             frame(*path(0)), {"init_bbox": [*path(0), 40, 40]}
         )
+
+
+def test_signs_of_virtual_inputs_follow_the_seed_of_the_tracker() -> None:
+    def run(seed: int) -> Tensor:
+        tracker = DiMP(rls_sd(dimp_lite()).replace(rls_virtual_inputs=4, train_skipping=2, **SMALL))
+        tracker.seed(seed)
+        tracker.initialize(frame(*path(0)), {"init_bbox": [*path(0), 40, 40]})
+        assert tracker.classifier.optimizer.preconditioner._signs.initial_seed() == seed
+        for t in range(1, 4):
+            tracker.track(frame(*path(t)))
+        P = tracker.classifier.optimizer.P
+        assert P.num_updates == 4  # rows, of the update at the third frame
+        return P.to_dense()
+
+    assert torch.equal(run(1), run(1))
+    assert not torch.equal(run(1), run(2))
