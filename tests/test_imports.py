@@ -14,7 +14,8 @@ PACKAGES = ("rls", "ltr", "pytracking")  # each may import itself and those befo
 # What a part may import of its own package, beside itself.
 ALLOWED = {
     "ltr.common": (),
-    "pytracking.utils": (),
+    "pytracking.libs": (),
+    "pytracking.utils": ("pytracking.libs",),
     "pytracking.features": ("pytracking.utils",),
     "pytracking.visualization": ("pytracking.utils", "pytracking.tracker.base"),
     "pytracking.tracker": ("pytracking.utils", "pytracking.features", "pytracking.visualization"),
