@@ -50,13 +50,14 @@ class OnlineClassifier:
         scores: Tensor = self.classifier.classify(self.filter, features)
         return scores
 
-    def store(self, feature: Tensor, box: Tensor, frame_num: int, flag: Flag) -> None:
-        """Store the sample of a frame, feature (1, C, H, W) and, of the host, box (4,)."""
+    def store(self, feature: Tensor, box: Tensor, frame_num: int, flag: Flag) -> int | None:
+        """Store the sample of a frame, feature (1, C, H, W) and, of the host, box (4,); its slot, None: left out."""
         params = self.params
         hard_negative = self._is_hard_negative(flag)
         rate = params.hard_negative_learning_rate if hard_negative else params.learning_rate
         if hard_negative or frame_num % params.train_sample_interval == 0:
-            self.memory.insert(feature, box, float(rate))  # type: ignore[arg-type]
+            return self.memory.insert(feature, box, float(rate))  # type: ignore[arg-type]
+        return None
 
     def iterations_due(self, frame_num: int, flag: Flag, score: float) -> int:
         """Iterations of the update that is due after a frame; 0: none is."""
