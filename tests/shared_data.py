@@ -35,9 +35,9 @@ class Golden:
     def _generator(self, name: str) -> torch.Generator:
         return torch.Generator().manual_seed((zlib.crc32(name.encode()) + self.seed) % 2**31)
 
-    def normal(self, name: str, shape: tuple[int, ...]) -> Tensor:
-        """N(name, shape) of the recipe: float32 standard normal."""
-        return torch.randn(shape, generator=self._generator(name))
+    def normal(self, name: str, shape: tuple[int, ...], dtype: torch.dtype = torch.float32) -> Tensor:
+        """N(name, shape) of the recipe: standard normal."""
+        return torch.randn(shape, generator=self._generator(name), dtype=dtype)
 
     @property
     def draw_error(self) -> float:
@@ -50,24 +50,26 @@ class Golden:
         drawn = image.normal("input.image", (1, 3, 288, 288)).flatten()[:8]
         return 0.0 if torch.equal(drawn, image["x_first8"]) else 3e-6
 
-    def uniform(self, name: str, shape: tuple[int, ...]) -> Tensor:
-        """U(name, shape) of the recipe: float32 uniform on [0, 1)."""
-        return torch.rand(shape, generator=self._generator(name))
+    def uniform(self, name: str, shape: tuple[int, ...], dtype: torch.dtype = torch.float32) -> Tensor:
+        """U(name, shape) of the recipe: uniform on [0, 1)."""
+        return torch.rand(shape, generator=self._generator(name), dtype=dtype)
 
-    def boxes(self, name: str, n: int, jitter: float = 24) -> Tensor:
-        """B(name, n): (n, 4) boxes xywh around the center of a 288 px crop."""
-        u = self.uniform(name, (n, 4))
-        center = 144 + (u[:, :2] - 0.5) * 2 * jitter
+    def boxes(
+        self, name: str, n: int, jitter: float = 24, crop: int = 288, dtype: torch.dtype = torch.float32
+    ) -> Tensor:
+        """B(name, n): (n, 4) boxes xywh around the center of a crop."""
+        u = self.uniform(name, (n, 4), dtype)
+        center = crop / 2 + (u[:, :2] - 0.5) * 2 * jitter
         size = 40 + 40 * u[:, 2:]
         return torch.cat((center - size / 2, size), dim=1)
 
-    def features(self, name: str, boxes: Tensor, channels: int) -> Tensor:
-        """X(name, boxes, C): (n, C, 18, 18) noise plus a template bump at each box center."""
-        n = len(boxes)
-        noise = self.normal(name + ".noise", (n, channels, 18, 18))
-        template = self.normal(name + ".template", (channels,))
+    def features(self, name: str, boxes: Tensor, channels: int, crop: int = 288) -> Tensor:
+        """X(name, boxes, C): (n, C, crop / 16, crop / 16) noise plus a template bump at each box center."""
+        n, side, dtype = len(boxes), crop // 16, boxes.dtype
+        noise = self.normal(name + ".noise", (n, channels, side, side), dtype)
+        template = self.normal(name + ".template", (channels,), dtype)
         center = (boxes[:, :2] + boxes[:, 2:] / 2) / 16 - 0.5
-        cells = torch.arange(18.0)
+        cells = torch.arange(side, dtype=dtype)
         squared = (cells[None, :, None] - center[:, 1, None, None]) ** 2
         squared = squared + (cells[None, None, :] - center[:, 0, None, None]) ** 2
         bump = torch.exp(-squared / 8)

@@ -18,7 +18,10 @@ from ltr.models.tracking.settings import PYTRACKING_DEFAULTS, pytracking_argumen
 ARCHITECTURES = {
     "dimpnet18": "ltr.models.tracking.dimpnet:dimpnet18",
     "dimpnet50": "ltr.models.tracking.dimpnet:dimpnet50",
+    "klcedimpnet18": "ltr.models.tracking.dimpnet:klcedimpnet18",
+    "klcedimpnet50": "ltr.models.tracking.dimpnet:klcedimpnet50",
     "dimpnet_lite0": "ltr.models.tracking.dimpnet:dimpnet_lite0",
+    "klcedimpnet_lite0": "ltr.models.tracking.dimpnet:klcedimpnet_lite0",
     "mdnet": "ltr.models.tracking.mdnet:mdnet",
     "mdnet_lite0": "ltr.models.tracking.mdnet:mdnet_lite0",
 }

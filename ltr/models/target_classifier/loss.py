@@ -2,7 +2,9 @@
 
 L(f) = D(s) + λ |f|², s = X * f: a data term of the scores, and weight decay. A loss says what its data term, the
 gradient and the Gauss-Newton curvature of that in the scores are; what follows for the filter is here once.
-The gradient of the filter has no factor 2, as in the paper.
+
+Descent minimizes O(s) + λ/2 |f|², where O is D/2 for a sum of squares, so that its gradient has no factor 2 (paper,
+DiMP), and D for a KL divergence (PrDiMP).
 """
 
 from __future__ import annotations
@@ -32,15 +34,15 @@ class FilterLoss(ABC):
 
     @abstractmethod
     def score_gradient(self, scores: Tensor) -> Tensor:  # (N, H', W')
-        """Half the gradient of D in the scores."""
+        """Gradient of O in the scores."""
 
     @abstractmethod
     def slope(self, scores: Tensor) -> Tensor:  # (N, H', W')
-        """√γ, the root of the effective weight of each position (Eq. 36-44)."""
+        """√γ, the root of the effective weight of each position (Eq. 36-44): γ is the diagonal of O's curvature."""
 
     @abstractmethod
     def curvature(self, scores: Tensor, change: Tensor) -> Tensor:  # (N, H', W') each -> scalar
-        """|J Δs|², the Gauss-Newton form of half the second derivative of D along a change Δs of the scores."""
+        """The Gauss-Newton form of the second derivative of O along a change Δs of the scores, not below 0."""
 
     def scores(self, filter: Tensor) -> Tensor:  # (1, C, k, k) -> (N, H', W')
         """s = X * f."""
@@ -51,7 +53,7 @@ class FilterLoss(ABC):
         return self.data_term(scores) + self.reg * filter.square().sum()
 
     def gradient(self, filter: Tensor, scores: Tensor) -> Tensor:  # (1, C, k, k)
-        """Half the gradient of L: X^T applied to that of the scores, and λ f."""
+        """Gradient of what descent minimizes: X^T applied to that of the scores, and λ f."""
         return apply_feat_transpose(self.feat, self.score_gradient(scores), filter.shape[-1]) + self.reg * filter
 
     def gradient_and_virtual_inputs(
@@ -79,7 +81,7 @@ class FilterLoss(ABC):
 
 @dataclass
 class DiscriminativeLoss(FilterLoss):
-    """DiMP's: D(s) = sum (u (a(s) - y))² over samples and positions."""
+    """DiMP's: D(s) = 2 O(s) = sum (u (a(s) - y))² over samples and positions."""
 
     label: Tensor  # y (N, H', W')
     mask: Tensor  # m (N, H', W') of the activation a

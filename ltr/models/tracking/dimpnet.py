@@ -1,4 +1,4 @@
-"""DiMP networks (Bhat et al., ICCV 2019): backbone, target classifier, IoU predictor."""
+"""DiMP networks (Bhat et al., ICCV 2019) and PrDiMP's (CVPR 2020): backbone, target classifier, box regressor."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -10,8 +10,8 @@ from ltr.models.bbreg.atom_iou_net import AtomIoUNet
 from ltr.models.target_classifier.features import residual_basic_block, residual_bottleneck
 from ltr.models.target_classifier.initializer import FilterInitializerLinear, FilterInitializerZero
 from ltr.models.target_classifier.linear_filter import LinearFilter
-from ltr.models.target_classifier.optimizer import DiMPSteepestDescentGN
-from ltr.models.tracking.settings import DiMPSettings, dimp_settings
+from ltr.models.target_classifier.optimizer import DiMPSteepestDescentGN, PrDiMPSteepestDescentNewton, SteepestDescent
+from ltr.models.tracking.settings import DiMPSettings, NetworkSettings, PrDiMPSettings, settings_of
 
 Features = dict[str, Tensor]
 
@@ -104,27 +104,44 @@ def dimpnet18(**settings: Any) -> DiMPnet:
         TypeError: a keyword is unknown.
         ValueError: a value is of no use or not supported.
     """
-    from ltr.models.backbone.resnet import resnet18
-
-    s = dimp_settings(settings)
-    backbone = resnet18(pretrained=s.backbone_pretrained)
-    return _dimpnet(backbone, (128, 256), residual_basic_block(256, **_feature_settings(s)), s)
+    s = settings_of(DiMPSettings, settings)
+    return _on_resnet18(s, _dimp_optimizer(s))
 
 
 def dimpnet50(**settings: Any) -> DiMPnet:
-    """DiMP-50; keywords: fields of `DiMPSettings`, with clf_feat_blocks=0 and out_feature_dim=512 as defaults.
+    """DiMP-50 and SuperDiMP; keywords: fields of `DiMPSettings`, with other defaults of `_RESNET50_DEFAULTS`.
 
     Raises:
         TypeError: a keyword is unknown.
         ValueError: a value is of no use or not supported.
     """
-    from ltr.models.backbone.resnet import resnet50
-
-    s = dimp_settings(settings, clf_feat_blocks=0, out_feature_dim=512)
-    backbone = resnet50(pretrained=s.backbone_pretrained)
-    return _dimpnet(backbone, (512, 1024), residual_bottleneck(256, **_feature_settings(s)), s)
+    s = settings_of(DiMPSettings, settings, **_RESNET50_DEFAULTS)
+    return _on_resnet50(s, _dimp_optimizer(s))
 
 
+def klcedimpnet18(**settings: Any) -> DiMPnet:
+    """PrDiMP-18; keywords: fields of `PrDiMPSettings`.
+
+    Raises:
+        TypeError: a keyword is unknown.
+        ValueError: a value is of no use or not supported.
+    """
+    s = settings_of(PrDiMPSettings, settings)
+    return _start_as_prdimp(_on_resnet18(s, _prdimp_optimizer(s)), s)
+
+
+def klcedimpnet50(**settings: Any) -> DiMPnet:
+    """PrDiMP-50; keywords: fields of `PrDiMPSettings`, with other defaults of `_RESNET50_DEFAULTS`.
+
+    Raises:
+        TypeError: a keyword is unknown.
+        ValueError: a value is of no use or not supported.
+    """
+    s = settings_of(PrDiMPSettings, settings, **_RESNET50_DEFAULTS)
+    return _start_as_prdimp(_on_resnet50(s, _prdimp_optimizer(s)), s)
+
+
+_RESNET50_DEFAULTS = {"clf_feat_blocks": 0, "out_feature_dim": 512}
 _LITE0_DEFAULTS = {
     "backbone_pretrained": True,  # the weights come with an installed package
     "clf_feat_blocks": 0,
@@ -145,14 +162,43 @@ def dimpnet_lite0(**settings: Any) -> DiMPnet:
         TypeError: a keyword is unknown.
         ValueError: a value is of no use or not supported.
     """
+    s = settings_of(DiMPSettings, settings, **_LITE0_DEFAULTS)
+    return _on_lite0(s, _dimp_optimizer(s))
+
+
+def klcedimpnet_lite0(**settings: Any) -> DiMPnet:
+    """PrDiMP on EfficientNet-Lite0: `dimpnet_lite0` with PrDiMP's optimizer; keywords: fields of `PrDiMPSettings`.
+
+    Raises:
+        TypeError: a keyword is unknown.
+        ValueError: a value is of no use or not supported.
+    """
+    s = settings_of(PrDiMPSettings, settings, **_LITE0_DEFAULTS)
+    return _start_as_prdimp(_on_lite0(s, _prdimp_optimizer(s)), s)
+
+
+def _on_resnet18(s: NetworkSettings, optimizer: SteepestDescent) -> DiMPnet:
+    from ltr.models.backbone.resnet import resnet18
+
+    backbone = resnet18(pretrained=s.backbone_pretrained)
+    return _dimpnet(backbone, (128, 256), residual_basic_block(256, **_feature_settings(s)), optimizer, s)
+
+
+def _on_resnet50(s: NetworkSettings, optimizer: SteepestDescent) -> DiMPnet:
+    from ltr.models.backbone.resnet import resnet50
+
+    backbone = resnet50(pretrained=s.backbone_pretrained)
+    return _dimpnet(backbone, (512, 1024), residual_bottleneck(256, **_feature_settings(s)), optimizer, s)
+
+
+def _on_lite0(s: NetworkSettings, optimizer: SteepestDescent) -> DiMPnet:
     from ltr.models.backbone.efficientnet_lite import efficientnet_lite0
 
-    s = dimp_settings(settings, **_LITE0_DEFAULTS)
     backbone = efficientnet_lite0(pretrained=s.backbone_pretrained)
-    return _dimpnet(backbone, (40, 112), residual_basic_block(112, **_feature_settings(s)), s)
+    return _dimpnet(backbone, (40, 112), residual_basic_block(112, **_feature_settings(s)), optimizer, s)
 
 
-def _feature_settings(s: DiMPSettings) -> dict[str, Any]:
+def _feature_settings(s: NetworkSettings) -> dict[str, Any]:
     return {
         "num_blocks": s.clf_feat_blocks,
         "l2norm": s.clf_feat_norm,
@@ -162,14 +208,8 @@ def _feature_settings(s: DiMPSettings) -> dict[str, Any]:
     }
 
 
-def _dimpnet(backbone: Backbone, iou_dims: tuple[int, int], features: nn.Module, s: DiMPSettings) -> DiMPnet:
-    backbone.freeze(s.frozen_backbone_layers)
-    initializer: nn.Module = (
-        FilterInitializerLinear(s.filter_size, s.out_feature_dim)
-        if s.filter_init == "linear"
-        else FilterInitializerZero(s.filter_size)
-    )
-    optimizer = DiMPSteepestDescentGN(
+def _dimp_optimizer(s: DiMPSettings) -> DiMPSteepestDescentGN:
+    return DiMPSteepestDescentGN(
         num_iter=s.optim_iter,
         init_step_length=s.optim_init_step,
         init_filter_reg=s.optim_init_reg,
@@ -180,8 +220,49 @@ def _dimpnet(backbone: Backbone, iou_dims: tuple[int, int], features: nn.Module,
         score_act=s.score_act,
         mask_act=s.target_mask_act,
     )
+
+
+def _prdimp_optimizer(s: PrDiMPSettings) -> PrDiMPSteepestDescentNewton:
+    return PrDiMPSteepestDescentNewton(
+        num_iter=s.optim_iter,
+        init_step_length=s.optim_init_step,
+        init_filter_reg=s.optim_init_reg,
+        gauss_sigma=s.gauss_sigma,
+        min_filter_reg=s.optim_min_reg,
+        alpha_eps=s.alpha_eps,
+        init_uni_weight=s.init_uni_weight,
+        normalize_label=s.normalize_label,
+        label_shrink=s.label_shrink,
+        softmax_reg=s.softmax_reg,
+        label_threshold=s.label_threshold,
+    )
+
+
+def _dimpnet(
+    backbone: Backbone,
+    iou_dims: tuple[int, int],
+    features: nn.Module,
+    optimizer: SteepestDescent,
+    s: NetworkSettings,
+) -> DiMPnet:
+    backbone.freeze(s.frozen_backbone_layers)
+    initializer: nn.Module = (
+        FilterInitializerLinear(s.filter_size, s.out_feature_dim)
+        if s.filter_init == "linear"
+        else FilterInitializerZero(s.filter_size)
+    )
     return DiMPnet(
         backbone,
         LinearFilter(s.filter_size, initializer, optimizer, features),
         AtomIoUNet(iou_dims, s.iou_input_dim, s.iou_inter_dim, s.iou_hidden_dim) if s.bb_regressor else None,
     )
+
+
+def _start_as_prdimp(net: DiMPnet, s: PrDiMPSettings) -> DiMPnet:
+    """What a training of PrDiMP starts from."""
+    if not s.train_feature_extractor:
+        net.feature_extractor.freeze("all")
+    initializer = net.classifier.filter_initializer
+    if s.init_initializer == "zero" and isinstance(initializer, FilterInitializerLinear):
+        nn.init.zeros_(initializer.filter_conv.weight)
+    return net

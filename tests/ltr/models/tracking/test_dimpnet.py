@@ -7,7 +7,15 @@ import pytest
 import torch
 
 from ltr.inference import prepare
-from ltr.models.tracking.dimpnet import DiMPnet, dimpnet18, dimpnet50, dimpnet_lite0
+from ltr.models.tracking.dimpnet import (
+    DiMPnet,
+    dimpnet18,
+    dimpnet50,
+    dimpnet_lite0,
+    klcedimpnet18,
+    klcedimpnet50,
+    klcedimpnet_lite0,
+)
 from tests.ltr.models.networks import random_statistics
 from tests.shared_data import fill_by_recipe, golden, shared_path
 
@@ -58,6 +66,16 @@ def test_size_is_that_of_the_published_networks(name: str, keys: int, parameters
     assert "feature_extractor.fc.bias" in network.state_dict()
 
 
+@pytest.mark.parametrize(("name", "prdimp"), [("dimpnet18", klcedimpnet18), ("dimpnet50", klcedimpnet50)])
+def test_prdimp_has_the_parameters_of_dimp_without_the_maps(name: str, prdimp: Callable[..., DiMPnet]) -> None:
+    dimp, found = CONSTRUCTORS[name]().state_dict(), prdimp().state_dict()
+    maps = {key for key in dimp if "_predictor" in key and "filter_optimizer" in key}
+    assert len(maps) == 3
+    assert {key: value.shape for key, value in found.items()} == {
+        key: value.shape for key, value in dimp.items() if key not in maps
+    }
+
+
 @pytest.mark.parametrize("prefix", GOLDEN_PREFIXES)
 def test_golden_weight_recipe(prefix: str) -> None:
     case = golden("c00_recipe.npz")
@@ -94,7 +112,7 @@ def test_golden_features(prefix: str) -> None:
         torch.testing.assert_close(value[0, ::channel, ::cell, ::cell], expected, rtol=0, atol=atol)
 
 
-@pytest.mark.parametrize("constructor", [dimpnet18, dimpnet50, dimpnet_lite0])
+@pytest.mark.parametrize("constructor", [dimpnet18, dimpnet50, dimpnet_lite0, klcedimpnet18, klcedimpnet_lite0])
 def test_unknown_keyword_is_named(constructor: Callable[..., DiMPnet]) -> None:
     with pytest.raises(TypeError, match="optim_init_stp"):
         constructor(optim_init_stp=0.9)
@@ -192,11 +210,12 @@ def test_training_pass_without_box_regressor(lite: DiMPnet) -> None:
     assert scores[-1].shape == (2, 1, 9, 9)
 
 
-def test_sequences_together_equal_one_by_one() -> None:
+@pytest.mark.parametrize("constructor", [dimpnet_lite0, klcedimpnet_lite0])
+def test_sequences_together_equal_one_by_one(constructor: Callable[..., DiMPnet]) -> None:
     """Each sequence has its own filter; in evaluation mode nothing else could mix them."""
     torch.manual_seed(0)
     network = (
-        dimpnet_lite0(
+        constructor(
             backbone_pretrained=False, filter_init="linear", final_conv=True, out_feature_dim=16, bb_regressor=True
         )
         .double()

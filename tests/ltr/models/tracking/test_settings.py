@@ -7,23 +7,41 @@ from typing import Any
 import pytest
 import torch
 
-from ltr.models.tracking.dimpnet import DiMPnet, dimpnet18, dimpnet50, dimpnet_lite0
+from ltr.models.tracking.dimpnet import (
+    DiMPnet,
+    dimpnet18,
+    dimpnet50,
+    dimpnet_lite0,
+    klcedimpnet18,
+    klcedimpnet50,
+    klcedimpnet_lite0,
+)
 from ltr.models.tracking.mdnet import mdnet, mdnet_lite0
-from ltr.models.tracking.settings import PYTRACKING_DEFAULTS, DiMPSettings, pytracking_arguments
+from ltr.models.tracking.settings import PYTRACKING_DEFAULTS, DiMPSettings, PrDiMPSettings, pytracking_arguments
 
-DIMP = [dimpnet18, dimpnet50, dimpnet_lite0]
+CONSTRUCTORS = {
+    **dict.fromkeys((dimpnet18, dimpnet50, dimpnet_lite0), DiMPSettings),
+    **dict.fromkeys((klcedimpnet18, klcedimpnet50, klcedimpnet_lite0), PrDiMPSettings),
+}
 
 SPELT_OUT = {
     "classification_layer": "layer3",
     "feat_stride": 16,
     "init_filter_norm": False,
-    "act_param": None,
     "detach_length": math.inf,
-    "score_act": "relu",
-    "target_mask_act": "sigmoid",
     "iou_input_dim": [256, 256],
     "iou_inter_dim": (256, 256),
     "frozen_backbone_layers": (),
+}
+SPELT_OUT_OF = {
+    DiMPSettings: {"act_param": None, "score_act": "relu", "target_mask_act": "sigmoid"},
+    PrDiMPSettings: {
+        "train_feature_extractor": True,
+        "init_uni_weight": None,
+        "softmax_reg": None,
+        "final_relu": False,
+        "init_pool_square": False,
+    },
 }
 
 WRONG: list[tuple[str, Any, str]] = [
@@ -59,26 +77,44 @@ WRONG: list[tuple[str, Any, str]] = [
     ("filter_init", "ones", "'linear' or 'zero', got 'ones'"),
     ("frozen_backbone_layers", "some", "'all' or 'none', got 'some'"),
     ("frozen_backbone_layers", [1], r"'all' or 'none', got \[1\]"),
+    ("optim_min_reg", -0.1, r"finite number of at least 0, got -0\.1"),
+    ("alpha_eps", "0", "finite number of at least 0, got '0'"),
+    ("gauss_sigma", 0, "positive finite number, got 0"),
+    ("normalize_label", None, "True or False, got None"),
+    ("label_shrink", 1.5, r"number from 0 to 1, got 1\.5"),
+    ("label_threshold", math.inf, "finite number of at least 0, got inf"),
+    ("init_uni_weight", -0.1, r"number from 0 to 1, or None, got -0\.1"),
+    ("softmax_reg", -math.inf, "finite number, or None, got -inf"),
+    ("init_initializer", "ones", "'default' or 'zero', got 'ones'"),
+    ("train_feature_extractor", 1, "True or False, got 1"),
+    ("final_relu", True, "False .*got True"),
+    ("init_pool_square", True, "False .*got True"),
 ]
 
 
 @pytest.mark.parametrize(("name", "value", "message"), WRONG)
 def test_wrong_values_are_named(name: str, value: Any, message: str) -> None:
-    for constructor in DIMP:
-        with pytest.raises(ValueError, match=f"Expected {name} .*{message}"):
-            constructor(**{name: value})
+    for constructor, settings in CONSTRUCTORS.items():
+        if name in settings.__dataclass_fields__:
+            with pytest.raises(ValueError, match=f"Expected {name} .*{message}"):
+                constructor(**{name: value})
 
 
 def test_every_argument_is_checked() -> None:
-    assert {name for name, _, _ in WRONG} == set(DiMPSettings.__dataclass_fields__)
-    assert all(set(defaults) <= set(DiMPSettings.__dataclass_fields__) for defaults in PYTRACKING_DEFAULTS.values())
+    assert {name for name, _, _ in WRONG} == {
+        name for settings in CONSTRUCTORS.values() for name in settings.__dataclass_fields__
+    }
+    for name, defaults in PYTRACKING_DEFAULTS.items():
+        settings = PrDiMPSettings if name.startswith("klce") else DiMPSettings
+        assert set(defaults) <= set(settings.__dataclass_fields__)
 
 
-@pytest.mark.parametrize("constructor", DIMP)
+@pytest.mark.parametrize("constructor", CONSTRUCTORS)
 def test_defaults_that_are_spelt_out_change_nothing(constructor: Callable[..., DiMPnet]) -> None:
+    spelt_out = SPELT_OUT | SPELT_OUT_OF[CONSTRUCTORS[constructor]]
     shapes = [
         {key: value.shape for key, value in constructor(**arguments).state_dict().items()}
-        for arguments in ({"backbone_pretrained": False}, {"backbone_pretrained": False, **SPELT_OUT})
+        for arguments in ({"backbone_pretrained": False}, {"backbone_pretrained": False, **spelt_out})
     ]
     assert shapes[0] == shapes[1]
 
@@ -106,8 +142,8 @@ def test_wrong_values_of_mdnet_lite_are_named(name: str, value: Any) -> None:
 
 
 def test_frozen_layers() -> None:
-    everything = dimpnet18(frozen_backbone_layers="all").feature_extractor
-    assert not any(parameter.requires_grad for parameter in everything.parameters())
+    for frozen in (dimpnet18(frozen_backbone_layers="all"), klcedimpnet18(train_feature_extractor=False)):
+        assert not any(parameter.requires_grad for parameter in frozen.feature_extractor.parameters())
     nothing = dimpnet18(frozen_backbone_layers="none").feature_extractor
     assert all(parameter.requires_grad for parameter in nothing.parameters())
     some = dimpnet18(frozen_backbone_layers=["conv1", "layer1.0"]).feature_extractor
@@ -125,6 +161,14 @@ def test_arguments_of_a_pytracking_call() -> None:
         pytracking_arguments("dimpnet50", (4,), {"filter_size": 4})
     with pytest.raises(TypeError, match="at most 23 positional arguments, found 24"):
         pytracking_arguments("dimpnet50", (None,) * 24, {})
+
+
+def test_an_initializer_of_zeros_starts_a_training_of_prdimp() -> None:
+    weights = [
+        klcedimpnet18(init_initializer=start).classifier.filter_initializer.filter_conv.weight
+        for start in ("zero", "default")
+    ]
+    assert [bool(weight.any()) for weight in weights] == [False, True]
 
 
 @pytest.mark.parametrize("filter_size", [1, 3])
