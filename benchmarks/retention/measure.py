@@ -51,7 +51,7 @@ def follow(network: Any, params: DiMPParams, stream: Stream) -> Followed:
     slots: dict[int, int] = {}
     for index in range(1, len(stream)):
         number = stream.numbers[index]
-        slot = classifier.store(stream.features[index : index + 1], stream.boxes[index], number, "normal")
+        slot = classifier.store(stream.features[index : index + 1], stream.boxes[index], number, "normal", 1.0)
         if slot is not None:
             slots[slot] = index
         if (number - 1) % params.train_skipping:

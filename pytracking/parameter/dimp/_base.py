@@ -148,3 +148,8 @@ def rls(base: DiMPParams, step_length: float, **changes: Any) -> DiMPParams:
 def rls_sd(base: DiMPParams) -> DiMPParams:
     """RLS-DiMP with the Gauss-Newton step length along the gradient times P: there is no step length to choose."""
     return base.replace(net_opt_update_iter=5, online_optimizer="rls_sd")
+
+
+def long_term(base: DiMPParams) -> DiMPParams:
+    """Re-detection of a target that went away, and a presence score that says whether it is there."""
+    return base.replace(redetection=True, target_not_found_threshold=0.25)

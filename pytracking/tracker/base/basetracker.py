@@ -65,6 +65,10 @@ class BaseTracker:
         """Box of the part of the image that was searched last; None where that is unknown."""
         return None
 
+    def search_tiles(self) -> list[list[float]]:
+        """Boxes of the parts of the image that were searched beside it for a target that is lost."""
+        return []
+
 
 def _gate_of_initialize(initialize: Callable[..., Any]) -> Callable[..., Any]:
     @functools.wraps(initialize)

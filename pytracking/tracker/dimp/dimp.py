@@ -18,6 +18,7 @@ from pytracking.tracker.dimp.box_refinement import IoUBoxes
 from pytracking.tracker.dimp.first_frame import InitialSamples, dropout_features, initial_samples
 from pytracking.tracker.dimp.iou_adaptation import fit_predictor, scaled_views
 from pytracking.tracker.dimp.localization import (
+    Flag,
     Localization,
     SearchArea,
     hann_window,
@@ -27,6 +28,7 @@ from pytracking.tracker.dimp.localization import (
 from pytracking.tracker.dimp.online_learning import OnlineClassifier
 from pytracking.tracker.dimp.panels import dimp_panels
 from pytracking.tracker.dimp.params import DiMPParams
+from pytracking.tracker.dimp.redetection import Find, Presence, Redetection
 from pytracking.tracker.dimp.ridge_boxes import RidgeBoxes
 from pytracking.tracker.dimp.search import CropArea, crop_size, scale_factors
 from pytracking.tracker.dimp.state import CropView, TargetState
@@ -92,6 +94,9 @@ class DiMP(BaseTracker):
         self.found: Localization | None = None  # in the last frame, with where it was searched
         self.searched: CropArea | None = None
         self.scores: Array | None = None  # (S, H, W)
+        self.redetection = Redetection(params) if params.redetection else None
+        self.presence = Presence(params)
+        self.tiles: list[CropArea] = []  # that were searched beside it, while the target is lost
         return {"target_bbox": self.target.box(), "object_presence_score": 1.0, "flag": "normal"}
 
     @in_float32
@@ -100,11 +105,13 @@ class DiMP(BaseTracker):
         params = self.params
         self.frame_num += 1
         self.target.image_sz = np.array(image.shape[:2], float)
+        if self.redetection is not None and self.redetection.is_lost:
+            return self._search(image, self.redetection)
 
         # 3: find the target. Crops around its last place, one for each scale; their features; the filter's scores.
-        area = self._search_area(image)
+        area = self._area(image, self.target.pos, self.target.scale, scale_factors(params, self.frame_num))
         backbone, features = self._extract(area.cut(image, self.device, params.patch_resize))
-        self.scores = self._read_scores(self.classifier.classify(features), area)
+        self.scores = self._read_scores(self.classifier.classify(features), area.factors)
         where = SearchArea(area.pos, area.scale, self.cell)
         found = localize(self.scores, where, self.target.pos, self.target.size, params, self.window)
         self.found, self.searched = found, area
@@ -129,16 +136,50 @@ class DiMP(BaseTracker):
         # 4: update the sample set and its weights; every 20th frame and on a hard negative the filter.
         if params.update_classifier and found.flag in ("normal", "hard_negative"):
             box = torch.from_numpy(view.box_of(self.target))
-            self.classifier.store(features[chosen : chosen + 1], box, self.frame_num, found.flag)
+            self.classifier.store(features[chosen : chosen + 1], box, self.frame_num, found.flag, found.score)
             num_iter = self.classifier.iterations_due(self.frame_num, found.flag, found.score)
             if num_iter > 0:
                 self.classifier.update(num_iter)
         if refined_pos is not None:
             self.target.pos = refined_pos
 
-        hidden = found.flag == "not_found" and params.output_not_found_box
-        box_out = [-1.0] * 4 if hidden else self.target.box()
-        return {"target_bbox": box_out, "object_presence_score": found.score, "flag": found.flag}
+        if self.redetection is not None and self.redetection.after_tracking(found.flag != "not_found"):
+            self.usual_score = self.classifier.memory.usual_score
+            self.kept_filter = self.classifier.kept_filter(params.redetection_kept_score, params.redetection_kept_iter)
+        return self._output(found.flag, self.presence.after(found.score))
+
+    def _output(self, flag: str, presence: float) -> dict[str, Any]:
+        params = self.params
+        hidden = params.output_not_found_box and (flag == "not_found" or presence < params.presence_threshold)
+        box = [-1.0] * 4 if hidden else self.target.box()
+        return {"target_bbox": box, "object_presence_score": presence, "flag": flag}
+
+    def _search(self, image: Image, redetection: Redetection) -> dict[str, Any]:
+        """A frame in which the target is lost: it is looked for, and nothing is learnt."""
+        target = self.target
+        side = float(np.sqrt(target.size.prod()))
+        looks = redetection.looks(target.image_sz, target.pos, target.scale * min(self.crop_sz), side)
+        areas = [self._area(image, look.pos, target.scale * look.growth, [1.0]) for look in looks]
+        # One by one, as the crops of tracked frames: engines prepare themselves for each size of a batch.
+        crops = [area.cut(image, self.device, self.params.patch_resize) for area in areas]
+        features = torch.cat([self._extract(crop)[1] for crop in crops])
+        filters = (self.classifier.filter, self.kept_filter)
+        present, kept = (self._read_scores(self.classifier.classify(features, filter)) for filter in filters)
+        self.scores, self.searched, self.tiles = np.minimum(present, kept), areas[0], areas[1:]
+        finds = [self._best_place(scores, area) for scores, area in zip(self.scores, areas, strict=True)]
+        back = redetection.after_looking(looks, finds, side)
+        flag: Flag = "not_found" if back is None else "normal"
+        self.found = Localization(flag, 0, float(self.scores[0].max()), np.zeros(2), finds[0].pos - areas[0].pos[0])
+        if back is None:
+            return {**self._output(flag, self.presence.after(0.0)), "search": redetection.state}
+        target.pos = target.inside_image(back.pos, self.params.target_inside_ratio)
+        self.tiles = []
+        return self._output(flag, self.presence.restart(self.found.score))
+
+    def _best_place(self, scores: Array, area: CropArea) -> Find:  # (H, W)
+        cell = np.array(np.unravel_index(scores.argmax(), scores.shape))
+        displacement = cell - (np.array(scores.shape) - 1) / 2
+        return Find(area.pos[0] + displacement * self.cell * area.scale[0], float(scores.max()) / self.usual_score)
 
     @property
     def score_map(self) -> Array | None:
@@ -151,15 +192,20 @@ class DiMP(BaseTracker):
     def search_area(self) -> list[float] | None:
         if self.searched is None or self.found is None:
             return None
-        y, x = self.searched.pos[self.found.scale_index]
-        height, width = self.searched.scale[self.found.scale_index] * np.array(self.crop_sz)
+        return self._box_of(self.searched, self.found.scale_index)
+
+    def search_tiles(self) -> list[list[float]]:
+        return [self._box_of(area, 0) for area in self.tiles]
+
+    def _box_of(self, area: CropArea, index: int) -> list[float]:
+        y, x = area.pos[index]
+        height, width = area.scale[index] * np.array(self.crop_sz)
         return [float(x - (width - 1) / 2), float(y - (height - 1) / 2), float(width), float(height)]
 
-    def _search_area(self, image: Image) -> CropArea:
-        """Around the last position, moved by half a cell where the center of the score map lies between two cells."""
-        center = self.target.pos + self.odd_offset * self.target.scale * self.cell / 2
-        factors = scale_factors(self.params, self.frame_num)
-        return CropArea.around(center, self.target.scale, factors, image.shape[:2], self.crop_sz, self.params)
+    def _area(self, image: Image, pos: Array, scale: float, factors: list[float]) -> CropArea:
+        """Around a position, moved by half a cell where the center of the score map lies between two cells."""
+        center = pos + self.odd_offset * scale * self.cell / 2
+        return CropArea.around(center, scale, factors, image.shape[:2], self.crop_sz, self.params)
 
     def _extract(self, crops: Tensor) -> tuple[Features, Tensor]:
         """Backbone features of crops (n, 3, h, w), and the features (n, C, H, W) that the filter sees."""
@@ -172,12 +218,12 @@ class DiMP(BaseTracker):
         layers = {name: torch.cat([backbone[name] for backbone, _ in extracted]) for name in extracted[0][0]}
         return layers, torch.cat([features for _, features in extracted])
 
-    def _read_scores(self, scores: Tensor, area: CropArea) -> Array:  # (S, H, W)
-        """The scores as the localization sees them, on the host."""
+    def _read_scores(self, scores: Tensor, factors: list[float] | None = None) -> Array:  # (S, H, W)
+        """The scores as the localization sees them, on the host; `factors` are those of the scales, for the penalty."""
         params = self.params
         maps = preprocess_scores(scores, params.score_preprocess, params.score_filter_ksz).cpu().numpy()
-        if params.scale_penalty != 1:
-            penalty = [1.0 if factor == 1 else params.scale_penalty for factor in area.factors]
+        if factors is not None and params.scale_penalty != 1:
+            penalty = [1.0 if factor == 1 else params.scale_penalty for factor in factors]
             maps = maps * np.array(penalty, maps.dtype)[:, None, None]
         return maps
 

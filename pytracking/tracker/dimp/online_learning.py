@@ -45,18 +45,20 @@ class OnlineClassifier:
         self.filter, _, self.losses = steepest_descent(  # losses of the last update, while they are watched
             filter, feat=features, bb=boxes, num_iter=params.net_opt_iter, compute_losses=self.watches
         )
+        self.first_filter = self.filter
 
-    def classify(self, features: Tensor) -> Tensor:  # (S, C, H, W) -> (S, H', W')
-        scores: Tensor = self.classifier.classify(self.filter, features)
+    def classify(self, features: Tensor, filter: Tensor | None = None) -> Tensor:  # (S, C, H, W) -> (S, H', W')
+        """Scores by a filter, the present one by default."""
+        scores: Tensor = self.classifier.classify(self.filter if filter is None else filter, features)
         return scores
 
-    def store(self, feature: Tensor, box: Tensor, frame_num: int, flag: Flag) -> int | None:
+    def store(self, feature: Tensor, box: Tensor, frame_num: int, flag: Flag, score: float) -> int | None:
         """Store the sample of a frame, feature (1, C, H, W) and, of the host, box (4,); its slot, None: left out."""
         params = self.params
         hard_negative = self._is_hard_negative(flag)
         rate = params.hard_negative_learning_rate if hard_negative else params.learning_rate
         if hard_negative or frame_num % params.train_sample_interval == 0:
-            return self.memory.insert(feature, box, float(rate))  # type: ignore[arg-type]
+            return self.memory.insert(feature, box, float(rate), score)  # type: ignore[arg-type]
         return None
 
     def iterations_due(self, frame_num: int, flag: Flag, score: float) -> int:
@@ -78,6 +80,25 @@ class OnlineClassifier:
             num_iter=num_iter,
             compute_losses=self.watches,
         )
+
+    def kept_filter(self, share: float, num_iter: int) -> Tensor:  # (1, C, k, k)
+        """The first frame's filter, improved on its samples and on those with that share of the usual score.
+
+        The optimizer is a copy as it is now. That of RLS brings P, in which all inputs so far are, believed or not: in
+        their directions this filter stays nearer to the first frame's. The tracker's own P and filter do not change.
+        """
+        memory = self.memory
+        used = memory.believed(share)
+        weights = memory.weights[used]
+        filter, _, _ = copy.deepcopy(self.optimizer)(
+            self.first_filter,
+            feat=memory.features[used],
+            bb=memory.boxes[used],
+            sample_weight=weights / weights.sum(),
+            num_iter=num_iter,
+            compute_losses=False,
+        )
+        return filter
 
     def _is_hard_negative(self, flag: Flag) -> bool:
         return flag == "hard_negative" and self.params.hard_negative_learning_rate is not None

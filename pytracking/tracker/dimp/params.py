@@ -6,6 +6,7 @@ from typing import Any, ClassVar, Literal
 from ltr.common.errors import InputError
 from pytracking.features.net_wrappers import NetWithBackbone, NetworkDtype
 from pytracking.tracker.dimp.online_optimizers import OnlineOptimizerParams
+from pytracking.tracker.dimp.redetection import RedetectionParams
 from pytracking.utils.params import (
     AtLeastOne,
     Count,
@@ -30,7 +31,7 @@ def default_augmentation() -> Augmentation:
 
 
 @dataclass(kw_only=True)
-class DiMPParams(OnlineOptimizerParams):
+class DiMPParams(OnlineOptimizerParams, RedetectionParams):
     """A parameter file says what differs from these; names are pytracking's."""
 
     # Network

@@ -1,11 +1,15 @@
 """Memory of training samples with their weights."""
 
+import math
+
 import numpy as np
 import torch
 from torch import Tensor
 
 from ltr.common.transfer import upload
 from ltr.common.types import Array
+
+LEAST_SCORE = 1e-3  # of a usual score, of which others are shares
 
 
 def replaced_slot(
@@ -76,6 +80,7 @@ class SampleMemory:
         self._boxes[: self.num_initial] = boxes
         self._weights = np.zeros(size, np.float32)  # on the host, where the rule decides
         self._weights[: self.num_initial] = 1 / self.num_initial
+        self._scores = np.full(size, math.inf)  # of the first frame's, which are given, and of later ones
         self._previous_slot: int | None = None
 
     @property
@@ -90,14 +95,27 @@ class SampleMemory:
     def weights(self) -> Tensor:  # (num_stored,) on the device of the features
         return upload(torch.from_numpy(self._weights[: self.num_stored]), self._features.device)
 
-    def insert(self, feature: Tensor, box: Tensor, learning_rate: float) -> int:
-        """Store a sample, feature (1, C, H, W) and, of the host, box (4,); returns its slot."""
+    def believed(self, share: float) -> Tensor:
+        """Which samples had at least that share of the usual score, the first frame's among them, (num_stored,)."""
+        believed = self._scores[: self.num_stored] >= share * self.usual_score
+        return upload(torch.from_numpy(believed), self._features.device)
+
+    @property
+    def usual_score(self) -> float:
+        """Median score of the stored samples but the first frame's; 1, the peak of labels, where there is none."""
+        scores = self._scores[: self.num_stored]
+        scores = scores[np.isfinite(scores)]
+        return max(float(np.median(scores)), LEAST_SCORE) if len(scores) else 1.0
+
+    def insert(self, feature: Tensor, box: Tensor, learning_rate: float, score: float = math.inf) -> int:
+        """Store a sample, feature (1, C, H, W) and, of the host, box (4,), with its score; returns its slot."""
         slot = replaced_slot(self._weights, self.num_stored, self.num_initial, self.initial_minimum)
         self._weights = insert_weight(
             self._weights, slot, self._previous_slot, learning_rate, self.num_initial, self.initial_minimum
         )
         self._features[slot] = feature[0]
         self._boxes[slot] = box
+        self._scores[slot] = score
         self._previous_slot = slot
         self.num_stored = max(self.num_stored, slot + 1)
         return slot

@@ -46,6 +46,16 @@ def test_stored_samples_are_found_in_their_slot() -> None:
     assert len(samples.weights) == len(samples.features) == 4
 
 
+def test_samples_are_believed_by_their_share_of_the_usual_score() -> None:
+    samples = memory()
+    assert samples.usual_score == 1
+    for score in (0.2, 0.6, 0.8):
+        samples.insert(torch.randn(1, 2, 4, 4), torch.rand(4), 0.01, score)
+    assert samples.usual_score == 0.6
+    assert samples.believed(0.9).tolist() == [True, True, True, False, True, True]
+    assert samples.believed(0.0).all()
+
+
 def test_learning_rate_of_one_forgets_everything_else() -> None:
     samples = memory(minimum=None)
     slot = samples.insert(torch.randn(1, 2, 4, 4), torch.rand(4), 1.0)
