@@ -39,6 +39,7 @@ from pytracking.evaluation.frame_loop import Output
 from pytracking.evaluation.result_identity import Describe, Found, describe_data, differences, find_result
 from pytracking.evaluation.result_names import TakenNames, file_names, info_name, set_aside
 from pytracking.evaluation.tracker_setup import TrackerSetup
+from pytracking.utils.params import chance
 
 FORMAT = 1  # raised when the files change, or when a change of the code makes old results incomparable
 BYTES_PER_FRAME = 100  # of all files of a sequence together
@@ -89,7 +90,7 @@ def _read_column(path: Path) -> np.ndarray:
 def stores_of(trackers: Iterable[TrackerSetup]) -> list[ResultStore]:
     """A store for each tracker; runs of one tracker are described once, since hashing a network takes a second.
 
-    Raises what `describe_run` raises.
+    Where parameters are drawn by chance, each run has its own. Raises what `describe_run` raises.
     """
     records: dict[str, dict[str, Any]] = {}
     stores = []
@@ -97,9 +98,10 @@ def stores_of(trackers: Iterable[TrackerSetup]) -> list[ResultStore]:
         settings = (tracker.name, tracker.parameter_name, tracker.overrides, tracker.seed, tracker.device)
         is_plain = type(tracker).get_parameters is TrackerSetup.get_parameters
         key = repr((type(tracker), *settings, None if is_plain else id(tracker)))
-        if key not in records:
-            records[key] = describe_run(tracker)
-        stores.append(ResultStore(tracker, records[key] | {"run_id": tracker.run_id}))
+        record = records.get(key) or describe_run(tracker)
+        if not chance.is_used:
+            records[key] = record
+        stores.append(ResultStore(tracker, record | {"run_id": tracker.run_id}))
     return stores
 
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from ltr.common.environment import env_settings
 from ltr.common.errors import InputError
 from pytracking.evaluation import registry
+from pytracking.utils.params import chance
 from pytracking.utils.seeding import sequence_seed
 
 if TYPE_CHECKING:
@@ -86,6 +87,7 @@ class TrackerSetup:
         registry.find_tracker(self.name, self.tracker_package)
         path = registry.find_parameters(self.name, self.parameter_name, self.parameter_package)
         module = importlib.import_module(f"{self.parameter_package}.{self.name}.{self.parameter_name}")
+        chance.seed(self.sequence_seed(""))  # a run has the same parameters whenever they are read
         try:
             params: TypedParams = self.tracker_class().params_class.from_tracker_params(module.parameters())
             params.validate()

@@ -4,14 +4,18 @@ import dataclasses
 import hashlib
 import json
 import math
+import random
 import types
 import typing
 import warnings
 from collections.abc import Iterator, Mapping
+from collections.abc import Sequence as SequenceOf
 from dataclasses import dataclass
 from typing import Annotated, Any, ClassVar, Literal, Self
 
 from ltr.common.errors import InputError, nearest
+
+DEEPEST = 4  # objects within objects that are described
 
 
 @dataclass(frozen=True)
@@ -65,6 +69,42 @@ class TrackerParams:
     def has(self, name: str) -> bool:
         """Whether the parameter was set."""
         return hasattr(self, name)
+
+
+class FeatureParams:
+    """Open bag of the parameters of features; lists become a `TensorList`, as in pytracking."""
+
+    def __init__(self, **values: Any) -> None:
+        from pytracking.libs.tensorlist import TensorList
+
+        for name, value in values.items():
+            setattr(self, name, TensorList(value) if isinstance(value, list) else value)
+
+
+class Chance:
+    """What `Choice` draws from; a run sets it to the same state each time that it reads its parameters."""
+
+    def __init__(self) -> None:
+        self.is_used = False  # since it was set
+        self._random = random.Random(0)
+
+    def seed(self, seed: int) -> None:
+        """Begin again."""
+        self.is_used = False
+        self._random.seed(seed)
+
+    def choice(self, values: SequenceOf[Any]) -> Any:
+        """One of the values."""
+        self.is_used = True
+        return self._random.choice(values)
+
+
+chance = Chance()
+
+
+def Choice(*values: Any) -> Any:
+    """One of the values, another one for each run of a tracker; the same run has the same each time."""
+    return chance.choice(values)
 
 
 @dataclass(kw_only=True)
@@ -168,6 +208,88 @@ class TypedParams:
         return nearest(name, _hints(cls))
 
 
+class OpenParams(TypedParams):
+    """Parameters of a tracker that declares none: those that its parameter file sets, whatever they are called."""
+
+    without_result = frozenset({"debug", "device", "use_gpu", "visualization"})
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        if name in _hints(type(self)):
+            super().__setattr__(name, str(value) if name == "device" and value is not None else value)
+        elif hasattr(type(self), name):
+            raise AttributeError(f"expected another name for the parameter '{name}': parameters have a method of it")
+        else:
+            object.__setattr__(self, name, value)
+
+    def get(self, name: str, *default: Any) -> Any:
+        """Value of a parameter; `default` where it is not set, AttributeError where there is no default."""
+        return self.__dict__[name] if self.has(name) else getattr(_Absent(type(self).__name__), name, *default)
+
+    def has(self, name: str) -> bool:
+        """Whether the parameter is set; the device is not while it is None."""
+        return name in self.__dict__ and not (name == "device" and self.device is None)
+
+    def replace(self, **changes: Any) -> Self:
+        """Copy with some parameters changed.
+
+        Raises AttributeError for one that the parameter file does not set, and TypeError for a value of another kind
+        than the file's.
+        """
+        copy = type(self)()
+        copy.__dict__.update(self.__dict__)
+        for name, value in changes.items():
+            if name not in self.__dict__:
+                raise AttributeError(
+                    f"the parameter file sets no parameter '{name}'{nearest(name, self.__dict__)}; what is changed has "
+                    "to be set there"
+                )
+            if None not in (value, old := self.__dict__[name]) and _kind(value) is not _kind(old):
+                raise TypeError(f"parameter '{name}': expected a value of the kind of {old!r}, found {value!r}")
+            setattr(copy, name, value)
+        return copy
+
+    @classmethod
+    def read_values(cls, values: Mapping[str, Any]) -> dict[str, Any]:
+        """Values as a file of data gives them, where "none" says None."""
+        return {name: None if value == "none" else value for name, value in values.items()}
+
+    def to_dict(self) -> dict[str, Any]:
+        """Every parameter as plain JSON data, objects by their class and attributes."""
+        return {name: _plain(value) for name, value in self.__dict__.items()}
+
+    @classmethod
+    def from_tracker_params(cls, params: Any) -> Any:
+        """Open parameters of what a parameter file returned; typed ones stay what they are.
+
+        `use_gpu` False stands for the device "cpu", where the file names none.
+        """
+        if isinstance(params, TypedParams):
+            return params
+        opened = cls()
+        for name, value in vars(params).items():
+            setattr(opened, name, value)
+        if not opened.has("device") and not opened.get("use_gpu", True):
+            opened.device = "cpu"
+        return opened
+
+
+class _Absent:
+    """Has no attribute; its AttributeError names the parameters."""
+
+    def __init__(self, owner: str) -> None:
+        self._owner = owner
+
+    def __getattr__(self, name: str) -> Any:
+        raise AttributeError(f"{self._owner}: no parameter '{name}' is set")
+
+
+def _kind(value: Any) -> type:
+    """What a changed parameter has in common with the old one: numbers are alike, and so are lists and tuples."""
+    if isinstance(value, (list, tuple)):
+        return list
+    return float if isinstance(value, (int, float)) and not isinstance(value, bool) else type(value)
+
+
 _hints_of_class: dict[tuple[type, bool], dict[str, Any]] = {}
 
 
@@ -226,13 +348,21 @@ def _matches(value: Any, hint: Any) -> bool:  # noqa: PLR0911 (one line for each
     return isinstance(value, origin or hint)
 
 
-def _plain(value: Any) -> Any:
+def _plain(value: Any, depth: int = 0) -> Any:  # noqa: PLR0911 (one line for each kind of value)
     if hasattr(value, "describe"):
         return value.describe()
     if isinstance(value, dict):
-        return {str(key): _plain(item) for key, item in value.items()}
+        return {str(key): _plain(item, depth) for key, item in value.items()}
     if isinstance(value, (list, tuple)):
-        return [_plain(item) for item in value]
+        return [_plain(item, depth) for item in value]
     if isinstance(value, float) and value in (float("inf"), float("-inf")):
         return str(value)  # JSON has no infinities
-    return value
+    if value is None or isinstance(value, (bool, int, float, str)):
+        return value
+    if hasattr(value, "tolist"):  # arrays and tensors
+        return value.tolist()
+    if callable(value):
+        return f"{value.__module__}.{value.__qualname__}" if hasattr(value, "__qualname__") else type(value).__name__
+    if hasattr(value, "__dict__") and depth < DEEPEST:
+        return {"class": type(value).__qualname__, **_plain(vars(value), depth + 1)}
+    return type(value).__name__ if " at 0x" in repr(value) else repr(value)  # not where it lies in memory

@@ -30,6 +30,9 @@ class TrackingVideo:
         """Begin the file."""
         self._writer.open()
 
+    def extend(self, panels: SequenceOf[Panel]) -> None:
+        """The frame alone is shown."""
+
     def wants(self, panel: str) -> bool:
         """The frame alone."""
         return panel == TRACKING
@@ -57,11 +60,16 @@ class PanelFiles:
         self._names: list[str] = []
         self._contents: dict[str, Content] = {}
         self._samples = EvenSamples(STRIP_FRAMES)
+        self._first: Mapping[str, Content] | None = None  # frame, until the second may have brought more panels
 
     def open(self, panels: SequenceOf[Panel]) -> None:
         """Begin the files."""
-        self._names = [panel.name for panel in panels]
+        self.extend(panels)
         self._writer.open()
+
+    def extend(self, panels: SequenceOf[Panel]) -> None:
+        """Show these; where they come after the second frame, all become smaller, since a video keeps its size."""
+        self._names = [panel.name for panel in panels]
 
     def wants(self, panel: str) -> bool:
         """Everything."""
@@ -69,6 +77,18 @@ class PanelFiles:
 
     def show(self, contents: Mapping[str, Content]) -> None:
         """Add a frame; a panel without news is shown as it was."""
+        if not self._contents and self._first is None:
+            self._first = contents
+            return
+        self._write_first()
+        self._write(contents)
+
+    def _write_first(self) -> None:
+        if self._first is not None:
+            first, self._first = self._first, None
+            self._write(first)
+
+    def _write(self, contents: Mapping[str, Content]) -> None:
         self._contents.update(contents)
         tiles = [render(name, self._contents.get(name)) for name in self._names]
         self._writer.write(mosaic(tiles, COLUMNS))
@@ -80,10 +100,12 @@ class PanelFiles:
     def close(self) -> None:
         """Complete the files."""
         try:
+            self._write_first()
             self._writer.close()
         finally:  # the one may fail, and the other be written
-            columns = [np.vstack(tiles) for tiles in self._samples.chosen()]
-            if columns:
+            if samples := self._samples.chosen():
+                empty = [render(name, None) for name in self._names]  # of frames before a panel came to be
+                columns = [np.vstack([*tiles, *empty[len(tiles) :]]) for tiles in samples]
                 write_png(self._strip, np.hstack(columns))
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import itertools
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from collections.abc import Sequence as SequenceOf
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,6 +15,7 @@ import numpy as np
 from ltr.common.types import Array, Image
 from pytracking.utils.drawing import GROUND_TRUTH, LOST, SEARCH_AREA, TRACKED, draw_box, draw_text
 from pytracking.visualization.panels import Content, Curves, Panel, Picture, Plot, Status
+from pytracking.visualization.registered import RegisteredPanels
 from pytracking.visualization.viewer import STATUS, TRACKING, TerminalViewer, Viewer
 
 if TYPE_CHECKING:
@@ -47,6 +48,7 @@ class LiveView:
         self._panels: list[Panel] = []
         self._histories: dict[str, deque[tuple[float, ...]]] = {}
         self._first_target: Image | None = None
+        self._registered = tracker.visdom = RegisteredPanels(level)
 
     def frame(self, number: int, image: Image, output: Mapping[str, Any]) -> None:
         """Show a tracked frame, numbered from 1; returns when the next one may be tracked."""
@@ -58,19 +60,30 @@ class LiveView:
             self._panels = [panel for panel in everything if panel.level <= self._level]
             for viewer in self._viewers:
                 viewer.open(self._panels)
+        registered = self._registered.take()
+        self._add_panels(registered)
         wanted = {panel.name for panel in self._panels for viewer in self._viewers if viewer.wants(panel.name)}
         contents = {
             panel.name: content for panel in self._panels if panel.name in wanted if (content := self._read(panel))
-        }
+        } | registered
         for viewer in self._viewers:
             viewer.show({name: content for name, content in contents.items() if viewer.wants(name)})
             viewer.wait()
 
     def close(self) -> None:
         """Complete what viewers have open, each of them where another one fails."""
+        self._tracker.visdom = None
         with contextlib.ExitStack() as closing:
             for viewer in reversed(self._viewers):
                 closing.callback(viewer.close)
+
+    def _add_panels(self, names: Iterable[str]) -> None:
+        """Make panels of what a tracker registers for the first time; they are not read, but handed over."""
+        known = {panel.name for panel in self._panels}
+        if new := [Panel(name, 0, lambda: None) for name in names if name not in known]:
+            self._panels += new
+            for viewer in self._viewers:
+                viewer.extend(self._panels)
 
     def _own_panels(self) -> list[Panel]:
         return [

@@ -17,6 +17,9 @@ class Viewer(Protocol):
     def open(self, panels: SequenceOf[Panel]) -> None:
         """The panels that will come; called once, before the first frame is shown."""
 
+    def extend(self, panels: SequenceOf[Panel]) -> None:
+        """The panels that will come from now on: those of `open`, and others that the tracker came to have."""
+
     def wants(self, panel: str) -> bool:
         """Whether the content of a panel is to be read."""
 
@@ -39,6 +42,9 @@ class TerminalViewer:
 
     def open(self, panels: SequenceOf[Panel]) -> None:
         """Nothing to prepare."""
+
+    def extend(self, panels: SequenceOf[Panel]) -> None:
+        """The status alone is shown."""
 
     def wants(self, panel: str) -> bool:
         """The status alone."""

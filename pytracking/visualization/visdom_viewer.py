@@ -86,6 +86,11 @@ class VisdomViewer:
         self._show_toggles()
         self._draw("Help", HELP)
 
+    def extend(self, panels: SequenceOf[Panel]) -> None:
+        """Show the toggles of these panels."""
+        self._panels = [panel.name for panel in panels]
+        self._show_toggles()
+
     def wants(self, panel: str) -> bool:
         """What is not hidden, while the server lives."""
         return self.is_alive and panel not in self._hidden

@@ -1,6 +1,7 @@
 """Interface of a tracker."""
 
 import functools
+import inspect
 from collections.abc import Callable
 from typing import Any
 
@@ -9,7 +10,7 @@ import torch
 
 from pytracking.utils.image_input import ImageInput
 from pytracking.utils.initial_box import initial_box
-from pytracking.utils.params import TrackerParams, TypedParams
+from pytracking.utils.params import OpenParams, TrackerParams, TypedParams
 from pytracking.visualization.panels import Panel
 
 
@@ -17,10 +18,11 @@ class BaseTracker:
     """Single-object tracker: `initialize` with the first frame and box, then `track` frame by frame.
 
     Images are RGB uint8 arrays (H, W, 3); boxes are `[x, y, w, h]`, float, 0-based. The methods of a subclass are given
-    nothing else: what a caller hands over passes `ImageInput` and `initial_box` before.
+    nothing else: what a caller hands over passes `ImageInput` and `initial_box` before. A subclass may also be one that
+    was written for pytracking: `initialize` may return None, boxes may be tensors, `track` may take the image alone.
     """
 
-    params_class: type[TypedParams] = TypedParams
+    params_class: type[TypedParams] = OpenParams  # a subclass names its own, which are checked
 
     def __init_subclass__(cls, **options: Any) -> None:
         super().__init_subclass__(**options)
@@ -31,8 +33,11 @@ class BaseTracker:
     def __init__(self, params: TypedParams | TrackerParams) -> None:
         self.params: Any = self.params_class.from_tracker_params(params)
         self.device = torch.device(self.params.device or ("cuda" if torch.cuda.is_available() else "cpu"))
+        if self.device.type == "cpu" and self.params.get("use_gpu", None):
+            self.params.use_gpu = False  # of a parameter file for pytracking: what is done there is done here
         self.generator = torch.Generator()  # the tracker's only source of randomness, on the CPU for every device
         self.images = ImageInput()
+        self.visdom: Any = None  # takes what `register` is given to show, while somebody looks; see `RegisteredPanels`
         self.seed(0)
 
     def seed(self, seed: int) -> None:
@@ -75,14 +80,26 @@ def _gate_of_initialize(initialize: Callable[..., Any]) -> Callable[..., Any]:
     def gated(self: BaseTracker, image: Any, info: dict[str, Any]) -> Any:
         image = self.images.first(image)
         box = initial_box(info, image.shape[:2])
-        return initialize(self, image, {**info, "init_bbox": box})
+        result = initialize(self, image, {**info, "init_bbox": box})
+        return {} if result is None else result
 
     return gated
 
 
 def _gate_of_track(track: Callable[..., Any]) -> Callable[..., Any]:
+    takes_info = len(inspect.signature(track).parameters) > 2
+
     @functools.wraps(track)
     def gated(self: BaseTracker, image: Any, info: dict[str, Any] | None = None) -> Any:
-        return track(self, self.images.next(image), info)
+        image = self.images.next(image)
+        return _with_plain_box(self, track(self, image, info) if takes_info else track(self, image))
 
     return gated
+
+
+def _with_plain_box(tracker: BaseTracker, output: Any) -> Any:
+    """A tracker's output with the box as a list of floats. Raises TypeError where there is none."""
+    box = output.get("target_bbox") if isinstance(output, dict) else None
+    if box is None:
+        raise TypeError(f"expected a dict with target_bbox from {type(tracker).__name__}.track, found {output!r}")
+    return output if type(box) is list else {**output, "target_bbox": [float(value) for value in box]}

@@ -1,12 +1,17 @@
 import json
 import math
+from typing import Any
 
+import numpy as np
 import pytest
+import torch
 
 from ltr.common.errors import InputError
 from pytracking.features.net_wrappers import NetWithBackbone
+from pytracking.libs import TensorList
 from pytracking.tracker.dimp.params import DiMPParams
-from pytracking.utils import TrackerParams
+from pytracking.utils import Choice, FeatureParams, TrackerParams
+from pytracking.utils.params import OpenParams, TypedParams, chance
 
 
 def test_unknown_name_is_an_error_that_names_the_nearest() -> None:
@@ -139,3 +144,105 @@ def test_bag_with_a_misspelling_is_an_error() -> None:
     bag.targetnot_found_threshold = 0.2  # type: ignore[attr-defined]
     with pytest.raises(AttributeError, match="target_not_found_threshold"):
         DiMPParams.from_tracker_params(bag)
+
+
+def opened(**values: Any) -> OpenParams:
+    bag = TrackerParams()
+    for name, value in values.items():
+        setattr(bag, name, value)
+    params: OpenParams = OpenParams.from_tracker_params(bag)
+    return params
+
+
+def test_open_parameters_have_any_name() -> None:
+    params: Any = opened(learning_rate=0.1, scales=[1, 2], anything=None)
+    params.more = 3
+    assert (params.learning_rate, params.scales, params.more) == (0.1, [1, 2], 3)
+    assert (params.get("learning_rate"), params.get("unknown", 7), params.get("anything", 7)) == (0.1, 7, None)
+    assert params.has("anything")
+    assert not any(params.has(name) for name in ("unknown", "device", "replace"))
+    with pytest.raises(AttributeError, match="no parameter 'unknown' is set"):
+        params.get("unknown")
+    with pytest.raises(AttributeError, match="'replace': parameters have a method"):
+        params.replace = 1
+    with pytest.raises(InputError, match="'debug'"):
+        params.debug = -1
+    typed = TypedParams()
+    assert OpenParams.from_tracker_params(typed) is typed
+
+
+def test_device_of_open_parameters() -> None:
+    assert opened(use_gpu=False).device == "cpu"
+    assert opened(use_gpu=True).device is None
+    assert opened(use_gpu=False, device="cuda:1").device == "cuda:1"
+    assert opened(device=torch.device("cpu")).get("device") == "cpu"
+    assert opened(use_gpu=True).get("device", "cuda") == "cuda"
+
+
+def test_open_parameters_are_changed_where_the_file_sets_them() -> None:
+    params: Any = opened(learning_rate=0.1, step=1, name="a", window=True, sizes=[1, 2], limit=None)
+    changed = params.replace(learning_rate=1, step=0.5, sizes=(3,), limit=4)
+    assert (changed.learning_rate, changed.step, changed.sizes, changed.limit, changed.name) == (1, 0.5, (3,), 4, "a")
+    assert params.learning_rate == 0.1
+    assert params.replace(**params.read_values({"name": "none"})).name is None
+    with pytest.raises(AttributeError, match="'learning_rat'; did you mean 'learning_rate'"):
+        params.replace(learning_rat=0.2)
+    for name, value in {"step": "2", "window": 1, "name": 2, "sizes": 3}.items():
+        with pytest.raises(TypeError, match=f"'{name}': expected a value of the kind of"):
+            params.replace(**{name: value})
+
+
+class Options:
+    def __init__(self, **values: Any) -> None:
+        vars(self).update(values)
+
+    def method(self) -> None: ...
+
+
+def test_open_parameters_are_plain_data_whatever_they_hold() -> None:
+    def described() -> dict[str, Any]:
+        return opened(
+            array=np.arange(3),
+            tensors=TensorList([torch.ones(2), 1.0]),
+            options=Options(size=(3, 4), inner=Options(window=np.float32(0.5))),
+            function=test_pytracking_accessors,
+            net=NetWithBackbone(net_path="a.pth"),
+            nothing=object(),
+            features=FeatureParams(scales=[1.0, 2.0], name="x"),
+        ).to_dict()
+
+    values = json.loads(json.dumps(described()))
+    assert values["array"] == [0, 1, 2]
+    assert values["tensors"] == [[1.0, 1.0], 1.0]
+    assert values["options"] == {"class": "Options", "size": [3, 4], "inner": {"class": "Options", "window": 0.5}}
+    assert values["function"].endswith("test_pytracking_accessors")
+    assert values["net"]["net_path"] == "a.pth"
+    assert values["features"] == {"class": "FeatureParams", "scales": [1.0, 2.0], "name": "x"}
+    assert values == json.loads(json.dumps(described()))  # nothing of it is where it lies in memory
+    around = Options()
+    around.itself = around  # type: ignore[attr-defined]
+    json.dumps(opened(a=around).to_dict())
+
+
+def test_hash_of_open_parameters() -> None:
+    assert opened(a=1).hash() == opened(a=1, use_gpu=True, device="cuda", debug=2, visualization=True).hash()
+    assert opened(a=1).hash() != opened(a=2).hash()
+    assert opened(a=1).hash() != opened(a=1, b=1).hash()
+
+
+def test_lists_of_feature_parameters_are_tensor_lists() -> None:
+    params: Any = FeatureParams(scales=[1, 2], sizes=(3, 4))
+    assert type(params.scales) is TensorList
+    assert type(params.sizes) is tuple
+
+
+def test_choices_follow_the_seed_of_the_run() -> None:
+    def drawn(seed: int) -> list[int]:
+        chance.seed(seed)
+        assert not chance.is_used
+        values = [Choice(*range(5)) for _ in range(20)]
+        assert chance.is_used
+        return values
+
+    assert drawn(1) == drawn(1) != drawn(2)
+    assert set(drawn(1)) == set(range(5))  # of 20 draws, one of five is missing with a chance of 6 percent

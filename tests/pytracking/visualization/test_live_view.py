@@ -61,6 +61,9 @@ class Collector:
         assert not self.names
         self.names = [panel.name for panel in panels]
 
+    def extend(self, panels: SequenceOf[Panel]) -> None:
+        self.names = [panel.name for panel in panels]
+
     def wants(self, panel: str) -> bool:
         return panel not in self.hidden
 

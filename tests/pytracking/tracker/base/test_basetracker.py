@@ -8,7 +8,7 @@ import torch
 from ltr.common.errors import InputError
 from pytracking.evaluation.tracker import Tracker
 from pytracking.tracker.base import BaseTracker
-from pytracking.utils.params import TypedParams
+from pytracking.utils.params import TrackerParams, TypedParams
 
 IMAGE = np.random.default_rng(0).integers(0, 256, (240, 320, 3), dtype=np.uint8)
 BOX = [100.0, 60.0, 40.0, 30.0]
@@ -29,6 +29,49 @@ class Echo(BaseTracker):
 class Inherited(Echo):
     def initialize(self, image, info):
         return super().initialize(image, info)
+
+
+class OfPytracking(BaseTracker):
+    """Parameters that nobody declared, no answer to `initialize`, `track` without info, a tensor as box."""
+
+    def initialize(self, image, info):
+        self.box = torch.tensor(info["init_bbox"]) + self.params.get("offset", 1)
+
+    def track(self, image):
+        return {"target_bbox": self.box, "step": self.params.step}
+
+
+class Forgetful(BaseTracker):
+    def track(self, image, info=None):
+        return self.params.answer
+
+
+def test_a_tracker_written_for_pytracking():
+    bag = TrackerParams()
+    bag.use_gpu, bag.step = False, 0.5
+    tracker = OfPytracking(bag)
+    assert tracker.device.type == "cpu"
+    assert tracker.visdom is None
+    assert tracker.initialize(IMAGE, {"init_bbox": BOX}) == {}
+    output = tracker.track(IMAGE, {"previous_output": {}})
+    assert output == {"target_bbox": [101.0, 61.0, 41.0, 31.0], "step": 0.5}
+    assert type(output["target_bbox"]) is list
+
+
+def test_use_gpu_follows_the_device():
+    bag = TrackerParams()
+    bag.use_gpu, bag.device = True, "cpu"
+    assert OfPytracking(bag).params.use_gpu is False
+
+
+@pytest.mark.parametrize("answer", [None, [1, 2, 3, 4], {"box": BOX}])
+def test_a_tracker_that_returns_no_box(answer):
+    bag = TrackerParams()
+    bag.answer = answer
+    tracker = Forgetful(bag)
+    tracker.images.first(IMAGE)
+    with pytest.raises(TypeError, match="target_bbox from Forgetful.track, found"):
+        tracker.track(IMAGE)
 
 
 @pytest.fixture(params=[Echo, Inherited])
