@@ -45,7 +45,7 @@ def follow(network: Any, params: DiMPParams, stream: Stream) -> Followed:
     """Let a learner learn a stream."""
     start = perf_counter()
     classifier = OnlineClassifier(
-        network.classifier, params.replace(debug=WATCHED_LEVEL), stream.initial, stream.initial_boxes
+        network.classifier, params.replace(debug=WATCHED_LEVEL), stream.initial, stream.initial_boxes, stream.seed
     )
     filters, at, stored, rose = [classifier.filter[0]], [0], [_first_alone(len(stream))], 0
     slots: dict[int, int] = {}

@@ -51,6 +51,7 @@ class Stream:
     """Features and boxes of a sequence; the first of the T frames is the plain sample of the first image."""
 
     key: str
+    seed: int  # of what is random in a learner
     initial: Tensor  # (n, C, H, W) samples of the first frame
     initial_boxes: Tensor  # (n, 4) xywh in crop pixels
     features: Tensor  # (T, C, H, W) float32
@@ -68,13 +69,14 @@ def stream_of(tracker: Tracker, sequence: Sequence, seed: int) -> tuple[Stream, 
     made.initialize_features()
     key = _key(made, sequence, seed)
     path = cache_folder() / "retention" / f"{sequence.name}-{key}.safetensors"
-    stream = _read(path, key)
+    own_seed = sequence_seed(seed, "retention", "", None, sequence.name)
+    stream = _read(path, key, own_seed)
     if stream is None:
-        made.seed(sequence_seed(seed, "retention", "", None, sequence.name))
+        made.seed(own_seed)
         stream = _collect(made, sequence, key)
         _write(path, stream)
         _read.cache_clear()
-        stream = _read(path, key) or stream  # rounded as it will be the next time
+        stream = _read(path, key, own_seed) or stream  # rounded as it will be the next time
     return stream, made.net
 
 
@@ -129,7 +131,15 @@ def _collect(made: Any, sequence: Sequence, key: str) -> Stream:
         features.append(made.net.extract_classification_feat(backbone).half())
         stored_boxes.append(box)
         numbers.append(index + 1)
-    return Stream(key, initial, initial_boxes, torch.cat(features).float(), torch.stack(stored_boxes), numbers)
+    return Stream(
+        key,
+        made.generator.initial_seed(),
+        initial,
+        initial_boxes,
+        torch.cat(features).float(),
+        torch.stack(stored_boxes),
+        numbers,
+    )
 
 
 def _search_area(made: Any, box: Any, image_sz: tuple[int, int]) -> CropArea:
@@ -143,7 +153,7 @@ def _search_area(made: Any, box: Any, image_sz: tuple[int, int]) -> CropArea:
 
 
 @lru_cache(maxsize=1)  # the next learner asks for the same
-def _read(path: Path, key: str) -> Stream | None:
+def _read(path: Path, key: str, seed: int) -> Stream | None:
     """None where there is no such file, or it is damaged or another one's."""
     try:
         with safe_open(path, "pt") as file:
@@ -153,7 +163,7 @@ def _read(path: Path, key: str) -> Stream | None:
     except (OSError, SafetensorError):
         return None
     features, numbers = part["features"].float(), part["numbers"].tolist()
-    return Stream(key, part["initial"], part["initial_boxes"], features, part["boxes"], numbers)
+    return Stream(key, seed, part["initial"], part["initial_boxes"], features, part["boxes"], numbers)
 
 
 def _write(path: Path, stream: Stream) -> None:

@@ -37,7 +37,7 @@ def stream():
         features[index, other, *ELSEWHERE] = 1
     center = (torch.tensor(PLACE) + 0.5) * STRIDE
     boxes = torch.cat((center.flip(0) - 16, torch.tensor([32.0, 32.0]))).expand(COUNT, 4).contiguous()
-    return Stream("made up", features[:1], boxes[:1], features, boxes, list(range(1, COUNT + 1)))
+    return Stream("made up", 0, features[:1], boxes[:1], features, boxes, list(range(1, COUNT + 1)))
 
 
 def delta(channel):
