@@ -74,6 +74,25 @@ class Regions:
         return cls(kinds, values)
 
 
+def box_preserving_area(polygon: Iterable[float]) -> list[float]:
+    """Upright box x, y, w, h in place of a rotated one, `x1 y1 ... x4 y4`, as pytracking converts VOT's polygons.
+
+    It has the center of the corners and the aspect of the smallest upright box around them, shrunk to the area of the
+    rotated box; one pixel is added to each side, because the corners are centers of pixels.
+    Raises ValueError for anything but eight finite numbers.
+    """
+    corners = np.array([float(value) for value in polygon])
+    if corners.shape != (8,) or not np.isfinite(corners).all():
+        raise ValueError(f"expected a polygon of four corners, x1 y1 ... x4 y4, found {corners.tolist()}")
+    corners = corners.reshape(4, 2)
+    center, extent = corners.mean(axis=0), np.ptp(corners, axis=0)
+    area = np.linalg.norm(corners[0] - corners[1]) * np.linalg.norm(corners[1] - corners[2])
+    around = extent.prod()
+    shrink = np.sqrt(area / around) if around > 0 else 1.0
+    w, h = shrink * extent + 1
+    return [float(center[0] - w / 2), float(center[1] - h / 2), float(w), float(h)]
+
+
 def read_text_regions(path: Path) -> Regions:
     """A text file with a box, a polygon or a mark a row. Raises InputError naming file and line, also for masks."""
     for number, line in enumerate(read_lines(path), start=1):

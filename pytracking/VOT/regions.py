@@ -9,7 +9,16 @@ from pathlib import Path
 import numpy as np
 
 from ltr.common.errors import InputError
-from ltr.dataset.regions import BOX, FAILED, INITIALIZED, POLYGON, SKIPPED, Regions, read_text_regions
+from ltr.dataset.regions import (
+    BOX,
+    FAILED,
+    INITIALIZED,
+    POLYGON,
+    SKIPPED,
+    Regions,
+    box_preserving_area,
+    read_text_regions,
+)
 
 __all__ = [
     "BOX",
@@ -42,25 +51,6 @@ def format_row(row: Iterable[float]) -> str:
     """One line of VOT's text form: a mark as an integer, a region with four decimals."""
     values = list(row)
     return f"{values[0]:.0f}" if len(values) == 1 else ",".join(f"{value:.4f}" for value in values)
-
-
-def box_preserving_area(polygon: Iterable[float]) -> list[float]:
-    """Upright box x, y, w, h in place of a rotated one, `x1 y1 ... x4 y4`, as pytracking converts VOT's polygons.
-
-    It has the center of the corners and the aspect of the smallest upright box around them, shrunk to the area of the
-    rotated box; one pixel is added to each side, because the corners are centers of pixels.
-    Raises ValueError for anything but eight finite numbers.
-    """
-    corners = np.array([float(value) for value in polygon])
-    if corners.shape != (8,) or not np.isfinite(corners).all():
-        raise ValueError(f"expected a polygon of four corners, x1 y1 ... x4 y4, found {corners.tolist()}")
-    corners = corners.reshape(4, 2)
-    center, extent = corners.mean(axis=0), np.ptp(corners, axis=0)
-    area = np.linalg.norm(corners[0] - corners[1]) * np.linalg.norm(corners[1] - corners[2])
-    around = extent.prod()
-    shrink = np.sqrt(area / around) if around > 0 else 1.0
-    w, h = shrink * extent + 1
-    return [float(center[0] - w / 2), float(center[1] - h / 2), float(w), float(h)]
 
 
 def initial_box(row: Iterable[float]) -> list[float]:

@@ -22,6 +22,7 @@ from pytracking.analysis.report.style import rgb
 from pytracking.analysis.result_files import load_boxes
 from pytracking.scoring.rows import RowCountWarning, frame_rows, row_offsets
 from pytracking.utils.drawing import Color, draw_box, draw_text
+from pytracking.utils.plotting import has_windows
 
 if TYPE_CHECKING:
     from pytracking.analysis.result_files import ResultSource
@@ -30,7 +31,6 @@ if TYPE_CHECKING:
 SPEEDS = (-8.0, -4.0, -2.0, -1.0, -0.5, 0.5, 1.0, 2.0, 4.0, 8.0)  # frames a tick
 CACHED_FRAMES = 64
 GROUND_TRUTH: Color = (255, 255, 255)  # unlike the color of any tracker
-FILE_BACKENDS = ("agg", "cairo", "pdf", "pgf", "ps", "svg", "template")  # of matplotlib, without windows
 
 
 @dataclass
@@ -191,8 +191,8 @@ def _interactive_pyplot() -> Any:
     """matplotlib's pyplot with a window system. Raises InputError where no window can be opened."""
     from matplotlib import pyplot
 
-    backend = pyplot.get_backend().lower()
-    if backend in FILE_BACKENDS:
+    if not has_windows():
+        backend = pyplot.get_backend()
         raise InputError(
             f"cannot open a window: there is no display, or matplotlib has no window system here (backend {backend})\n"
             "  write a video instead: playback_results(trackers, sequence, output='playback.mp4')"

@@ -8,7 +8,8 @@ import torch
 from ltr.admin.checkpoint import CheckpointError, save_checkpoint
 from ltr.admin.loading import build_network
 from ltr.models.tracking.dimpnet import dimpnet18
-from pytracking.features.net_wrappers import NetWithBackbone
+from pytracking.features.net_wrappers import NetWithBackbone, NetWrapper
+from pytracking.utils.loading import load_network
 
 
 def test_nothing_is_read_before_initialize() -> None:
@@ -93,3 +94,34 @@ def test_parameter_files_know_the_network_of_weights_alone(
     with pytest.raises(CheckpointError, match=rf"net_path='{file}', constructor='dimpnet50'"):
         unnamed.initialize("cpu")
     assert unnamed.describe() == net.describe()  # results that exist stay valid
+
+
+def test_wrapper_of_a_network_as_it_was_trained(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    torch.manual_seed(0)
+    plain = dimpnet18()
+    save_checkpoint(tmp_path / "small.safetensors", plain, "dimpnet18")
+    monkeypatch.setenv("PYTRACKING_NETWORK_PATH", str(tmp_path))
+    for path in ("small.safetensors", str(tmp_path / "small.safetensors")):
+        loaded = load_network(path)
+        assert loaded.training
+        for name, value in plain.state_dict().items():
+            torch.testing.assert_close(loaded.state_dict()[name], value, rtol=0, atol=0)
+    net = NetWrapper("small.safetensors", use_gpu=False)
+    assert net.describe() == {"net_path": "small.safetensors"}
+    assert len(net.file_hash() or "") == 64
+    with pytest.raises(AttributeError, match=r"initialize\(\), which was not called"):
+        _ = net.classifier
+    net.initialize()
+    assert not net.net.training
+    assert net.classifier is net.net.classifier
+    assert NetWrapper("small.safetensors", use_gpu=False, initialize=True).net is not net.net
+    with pytest.raises(CheckpointError, match=r"missing\.pth"):
+        NetWrapper("missing.pth").initialize()
+
+
+def test_initialize_without_a_device_as_in_pytracking() -> None:
+    net = NetWithBackbone(architecture="dimpnet_lite0", use_gpu=False)
+    net.initialize()
+    assert next(net.net.parameters()).device.type == "cpu"
+    net._loaded = ("meta", "float32", "fast")  # another device than that of the images
+    assert net.preprocess_image(torch.ones(1, 3, 2, 2)).device.type == "meta"

@@ -70,7 +70,7 @@ def test_a_tracker_that_returns_no_box(answer):
     bag.answer = answer
     tracker = Forgetful(bag)
     tracker.images.first(IMAGE)
-    with pytest.raises(TypeError, match="target_bbox from Forgetful.track, found"):
+    with pytest.raises(TypeError, match=r"target_bbox from Forgetful\.track, found"):
         tracker.track(IMAGE)
 
 
