@@ -149,8 +149,8 @@ def _list_settings() -> str:
 
 
 def _parser() -> argparse.ArgumentParser:
-    usage = "run_training.py <module> <settings> [name=value ...] [--restart] | --list | <module> <settings> --options"
-    parser = argparse.ArgumentParser(prog="run_training.py", usage=usage, description=(__doc__ or "").splitlines()[0])
+    usage = "%(prog)s <module> <settings> [name=value ...] [--restart] | --list | <module> <settings> --options"
+    parser = argparse.ArgumentParser(usage=usage, description=(__doc__ or "").splitlines()[0])
     parser.add_argument(
         "words", nargs="*", metavar="<module> <settings> name=value", help="for example: dimp dimp50 epochs=20"
     )

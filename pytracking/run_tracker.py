@@ -99,7 +99,7 @@ def parse_count(text: str) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="run_tracker.py", description=__doc__)
+    parser = argparse.ArgumentParser(description=__doc__)
 
     def option(name: str, **settings: Any) -> None:
         dashed = name.replace("_", "-")

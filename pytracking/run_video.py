@@ -46,10 +46,10 @@ def run_video(
     )
 
 
-def make_parser(program: str, description: str | None) -> argparse.ArgumentParser:
+def make_parser(description: str | None) -> argparse.ArgumentParser:
     """Parser with what videos and cameras have in common."""
     formatter = argparse.RawDescriptionHelpFormatter
-    parser = argparse.ArgumentParser(prog=program, description=description, formatter_class=formatter)
+    parser = argparse.ArgumentParser(description=description, formatter_class=formatter)
     parser.add_argument("tracker_name", help="tracker; run_tracker.py --list shows all")
     parser.add_argument("tracker_param", help="parameter file")
 
@@ -114,7 +114,7 @@ def run_command(args: argparse.Namespace, source: str | int) -> int:
 
 def main(arguments: SequenceOf[str] | None = None) -> int:
     """Command line; returns the exit status: 0 tracked, 2 wrong input, 128 + n ended by SIGTERM or SIGHUP."""
-    parser = make_parser("run_video.py", __doc__)
+    parser = make_parser(__doc__)
     parser.add_argument("videofile", help="video file, folder of images, number of a camera, or URL of a stream")
     args = parser.parse_args(arguments)
     return run_command(args, args.videofile)

@@ -155,9 +155,7 @@ def _analysis(args: argparse.Namespace) -> int:
 
 
 def _server_parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="run_vot.py", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("tracker_name", help="tracker, or one of: trackers_ini, experiment, analysis")
     parser.add_argument("tracker_param", help="parameter file")
     _option(parser, "run_id", type=int, help="number of this run")
@@ -168,7 +166,7 @@ def _server_parser() -> argparse.ArgumentParser:
 
 
 def _ini_parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="run_vot.py trackers_ini", description="Write trackers.ini for vot-toolkit.")
+    parser = argparse.ArgumentParser(prog=_program("trackers_ini"), description="Write trackers.ini for vot-toolkit.")
     parser.add_argument("trackers", nargs="+", metavar="NAME:PARAMETERS")
     _option(parser, "output", type=Path, help="file to write (default: print)")
     _option(parser, "workspace", type=Path, help="make a workspace with the sequences of --dataset instead")
@@ -181,7 +179,7 @@ def _ini_parser() -> argparse.ArgumentParser:
 
 def _experiment_parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
-        prog="run_vot.py experiment",
+        prog=_program("experiment"),
         description="Run the reset-based experiment. The same command again does what is missing; several at once "
         "share the sequences.",
     )
@@ -202,7 +200,7 @@ def _experiment_parser() -> argparse.ArgumentParser:
 
 
 def _analysis_parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="run_vot.py analysis", description="Scores of raw results, ours or others'.")
+    parser = argparse.ArgumentParser(prog=_program("analysis"), description="Scores of raw results, ours or others'.")
     parser.add_argument(
         "protocol", help="vot2016, vot2017, vot2018 or vot2019, or a file like configs/vot/vot2018.toml"
     )
@@ -214,6 +212,10 @@ def _analysis_parser() -> argparse.ArgumentParser:
     _option(parser, "output", type=Path, help="JSON file with everything")
     parser.set_defaults(run=_analysis)
     return parser
+
+
+def _program(command: str) -> str:
+    return f"{Path(sys.argv[0]).name} {command}"
 
 
 def _data_options(parser: argparse.ArgumentParser) -> None:

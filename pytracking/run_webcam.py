@@ -15,7 +15,7 @@ from pytracking.run_video import make_parser, run_command
 
 def main(arguments: SequenceOf[str] | None = None) -> int:
     """Command line; returns the exit status as `run_video.py`."""
-    parser = make_parser("run_webcam.py", __doc__)
+    parser = make_parser(__doc__)
     parser.add_argument("camera", type=parse_count, nargs="?", default=0, help="number of the camera (default: 0)")
     args = parser.parse_args(arguments)
     return run_command(args, args.camera)

@@ -20,6 +20,7 @@ from torch import Tensor, nn
 
 from ltr.admin.mdnet_files import MATLAB_MARK, is_rt_mdnet, mdnet_arguments, mdnet_state_dict, read_vgg_m
 from ltr.admin.safe_unpickling import CheckpointError, is_plain_data, load_plain, pickled_names
+from ltr.common.environment import config_file
 
 __all__ = [
     "PUBLISHED_NETWORKS",
@@ -281,5 +282,5 @@ def _missing(path: Path) -> str:
         where = f"Published networks:{table}\n"
     return (
         f"network file {path} does not exist. {where} Put network files into the folder named by network_path "
-        "(in configs/local.toml, or the environment variable PYTRACKING_NETWORK_PATH)."
+        f"(in {config_file()}, or the environment variable PYTRACKING_NETWORK_PATH)."
     )

@@ -1,4 +1,8 @@
-"""Paths of this machine: `configs/local.toml`, each overridable by an environment variable `PYTRACKING_<KEY>`."""
+"""Paths of this machine: `configs/local.toml`, each overridable by an environment variable `PYTRACKING_<KEY>`.
+
+In a checkout, results and everything else that is written goes below its folder. Where the packages are installed
+without it, that is the working directory, and the settings are `~/.config/rls-onlinetrack/local.toml`.
+"""
 
 import dataclasses
 import os
@@ -10,22 +14,31 @@ from typing import Any
 from ltr.common.errors import InputError, nearest
 from ltr.common.files import create_atomic
 
-PROJECT = Path(__file__).resolve().parents[2]
-EXAMPLE_FILE = PROJECT / "configs" / "local.example.toml"
+PROJECT = Path(__file__).resolve().parents[2]  # the checkout, or the site-packages that hold the three packages
+IS_CHECKOUT = (PROJECT / "pyproject.toml").is_file()
+CONFIGS = PROJECT / "configs" if IS_CHECKOUT else PROJECT / "ltr" / "configs"  # where a wheel has them
+EXAMPLE_FILE = CONFIGS / "local.example.toml"
 CONFIG_VARIABLE = "PYTRACKING_CONFIG"  # names another file than configs/local.toml
+
+
+def working_folder() -> Path:
+    """Where relative paths of the settings start."""
+    return PROJECT if IS_CHECKOUT else Path.cwd()
 
 
 @dataclass(frozen=True)
 class Settings:
     """Paths by their pytracking names; None where a data set's folder is not set."""
 
-    results_path: Path = PROJECT / "results"
-    result_plot_path: Path = PROJECT / "results" / "plots"
-    network_path: list[Path] = field(default_factory=lambda: [PROJECT / "networks"])  # searched in this order
+    results_path: Path = field(default_factory=lambda: working_folder() / "results")
+    result_plot_path: Path = field(default_factory=lambda: working_folder() / "results" / "plots")
+    network_path: list[Path] = field(default_factory=lambda: [working_folder() / "networks"])  # searched in this order
     got_packed_results_path: Path | None = None  # packages for the servers; where not set: below results_path
     tn_packed_results_path: Path | None = None
-    workspace_path: Path = PROJECT / "workspace"  # checkpoints, curves and indices of a training
-    demo_path: Path = PROJECT / "data" / "demo"
+    workspace_path: Path = field(
+        default_factory=lambda: working_folder() / "workspace"
+    )  # trainings, indices
+    demo_path: Path = field(default_factory=lambda: working_folder() / "data" / "demo")
     otb_path: Path | None = None
     uav_path: Path | None = None
     uav10fps_path: Path | None = None  # where not set: uav_path
@@ -68,7 +81,12 @@ class Settings:
 def config_file() -> Path:
     """The user's settings file."""
     chosen = os.environ.get(CONFIG_VARIABLE)
-    return Path(chosen).expanduser().absolute() if chosen else PROJECT / "configs" / "local.toml"
+    if chosen:
+        return Path(chosen).expanduser().absolute()
+    if IS_CHECKOUT:
+        return CONFIGS / "local.toml"
+    base = Path(os.environ.get("XDG_CONFIG_HOME") or Path.home() / ".config")
+    return base / "rls-onlinetrack" / "local.toml"
 
 
 def env_settings() -> Settings:
@@ -84,7 +102,7 @@ def env_settings() -> Settings:
     for key, value in _read_toml(path).items():
         if key not in known:
             raise InputError(f"{path}: unknown key '{key}'{nearest(key, known)}\n  known: {', '.join(known)}")
-        values[key] = _paths(key, value, base=PROJECT, source=str(path))
+        values[key] = _paths(key, value, base=working_folder(), source=str(path))
     for key in known:
         if text := os.environ.get(_variable(key)):
             value = text.split(os.pathsep) if key == "network_path" else text

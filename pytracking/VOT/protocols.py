@@ -9,10 +9,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ltr.common.environment import PROJECT
+from ltr.common.environment import CONFIGS
 from ltr.common.errors import InputError, nearest, unknown_name
 
-PROTOCOLS = PROJECT / "configs" / "vot"
+PROTOCOLS = CONFIGS / "vot"
 
 
 @dataclass(frozen=True)

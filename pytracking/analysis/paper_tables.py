@@ -17,7 +17,7 @@ from typing import Any
 
 import numpy as np
 
-from ltr.common.environment import PROJECT
+from ltr.common.environment import CONFIGS
 from ltr.common.errors import InputError, unknown_name
 from pytracking.analysis.comparison import hard_sequences
 from pytracking.analysis.evaluation import SHOWN_COUNTS, TrackerScores, evaluate
@@ -29,7 +29,7 @@ from pytracking.evaluation.sweep import Sweep, SweepPart
 from pytracking.evaluation.tracker import Tracker
 from pytracking.scoring.rows import RowCountWarning
 
-PAPER = PROJECT / "configs" / "paper"
+PAPER = CONFIGS / "paper"
 
 TITLES = {
     "precision": "Prec.", "norm_precision": "Norm. prec.", "success": "Succ.", "sr50": "SR 0.5", "sr75": "SR 0.75",

@@ -27,14 +27,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from ltr.common.environment import PROJECT
+from ltr.common.environment import CONFIGS
 from ltr.common.errors import InputError, nearest, unknown_name
 from pytracking.evaluation.data import SequenceList
 from pytracking.evaluation.datasets import DATASETS, load_sequences
 from pytracking.evaluation.planning import Part
 from pytracking.evaluation.tracker import Tracker
 
-SWEEPS = PROJECT / "configs" / "sweeps"
+SWEEPS = CONFIGS / "sweeps"
 NAMED_MISSING = 5  # missing sequences that a message names
 
 _SWEEP_KEYS = {"title": str, "runs": (int, list), "seed": int, "present_only": bool, "command": str, "part": list}

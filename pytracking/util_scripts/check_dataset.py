@@ -166,7 +166,7 @@ def _shown(sequences: Iterable[Sequence], progress: bool) -> Iterable[Sequence]:
 
 def main(arguments: SequenceOf[str] | None = None) -> int:
     """Command line; returns the exit status: 0 complete, 1 something is missing or inconsistent, 2 wrong input."""
-    parser = argparse.ArgumentParser(prog="check_dataset", description=__doc__)
+    parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("name", nargs="+", help="data set as in run_tracker.py; otb:/path looks into that folder")
     parser.add_argument("--images", action="store_true", help="decode every image (slow)")
     parser.add_argument("--all", action="store_true", help="print all names and messages")

@@ -67,7 +67,7 @@ def show_results(tracker: Tracker, dataset: SequenceList) -> None:
 
 def main(arguments: SequenceOf[str] | None = None) -> int:
     """Command line; exit status as `pytracking.run_tracker`."""
-    parser = argparse.ArgumentParser(prog="demo", description=__doc__)
+    parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--sequence", nargs="+", help="only these sequences (default: all)")
     args = parser.parse_args(arguments)
     return exit_status(lambda: run_demo(args.sequence))

@@ -77,7 +77,7 @@ class Run:
     @property
     def command(self) -> str:
         """What to type so that the missing results are made."""
-        words = ["python pytracking/run_tracker.py", self.tracker.name, self.tracker.parameter_name]
+        words = ["python -m pytracking.run_tracker", self.tracker.name, self.tracker.parameter_name]
         words += [] if self.tracker.run_id is None else [f"--runid {self.tracker.run_id}"]
         words += [] if self.tracker.results_path is None else [f"--results_path {self.tracker.results_path}"]
         return " ".join([*words, f"--dataset_name {self.dataset}"])

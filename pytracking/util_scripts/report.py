@@ -112,9 +112,7 @@ def show(report: Report, files: SequenceOf[Path], per_sequence: bool = False) ->
 
 def main(arguments: SequenceOf[str] | None = None) -> int:
     """Command line; returns the exit status: 0, or 2 for wrong input."""
-    parser = argparse.ArgumentParser(
-        prog="report", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
 
     def option(name: str, **settings: Any) -> None:
         parser.add_argument(*dict.fromkeys((f"--{name}", f"--{name.replace('_', '-')}")), **settings)

@@ -17,6 +17,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
+from ltr.common.environment import config_file
 from ltr.common.errors import InputError, exit_status
 from pytracking.analysis.paper_tables import (
     TITLES,
@@ -127,10 +128,10 @@ def _next_steps(paper: PaperTable, sweep: Sweep | None, ours: SequenceOf[OurGrou
     shown = {dataset for entry in ours for dataset in entry.datasets}
     lines = []
     if not lite and (absent := [group.dataset for group in paper.groups if group.dataset not in shown]):
-        lines.append(f"not here: {', '.join(absent)} (set the paths in configs/local.toml, see docs/datasets.md)")
+        lines.append(f"not here: {', '.join(absent)} (set the paths in {config_file()}, see docs/datasets.md)")
     singles = [entry for entry in ours if len(entry.datasets) == 1]
     missing = sum(sum(entry.missing.values()) for entry in singles)
-    command = f"python pytracking/run_experiment.py {sweep.name}"
+    command = f"python -m pytracking.run_experiment {sweep.name}"
     if missing or lines:
         counted = f"{missing} results are missing; " if missing else ""
         lines.append(f"{counted}to fill the table: {command} (--dry-run: how long it takes)")
@@ -141,9 +142,7 @@ def _next_steps(paper: PaperTable, sweep: Sweep | None, ours: SequenceOf[OurGrou
 
 def main(arguments: SequenceOf[str] | None = None) -> int:
     """Command line; returns the exit status: 0, or 2 for wrong input."""
-    parser = argparse.ArgumentParser(
-        prog="reproduce", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("table", help=f"one of {', '.join(list_tables())}")
     parser.add_argument("--lite", action="store_true", help="the lite model on the data that is here")
     parser.add_argument("--results_path", "--results-path", type=Path, help="folder of the results")

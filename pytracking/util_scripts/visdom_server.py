@@ -52,7 +52,7 @@ def static_folder() -> Path:
     """
     package = importlib.util.find_spec("visdom")
     if package is None or package.origin is None:
-        raise InputError("visdom is not installed: pip install visdom")
+        raise InputError("visdom is not installed: pip install 'rls-onlinetrack[debug]'")
     own = Path(package.origin).parent / "static"
     version = importlib.metadata.version("visdom")
     cache = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache"))
@@ -118,7 +118,7 @@ def serve(port: int, static: Path | None, environments: Path) -> None:
 
 def main(arguments: SequenceOf[str] | None = None) -> int:
     """Command line."""
-    parser = argparse.ArgumentParser(prog="visdom_server", description=__doc__)
+    parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--port", type=int, default=8097, help="default: 8097")
     parser.add_argument("--environments", type=Path, default=Path.home() / ".visdom", help="default: ~/.visdom")
     args = parser.parse_args(arguments)

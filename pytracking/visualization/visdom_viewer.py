@@ -52,7 +52,7 @@ def connect(server: str = "127.0.0.1", port: int = 8097) -> VisdomViewer | None:
         probe(server, port)
         viewer = VisdomViewer(_client(server, port), server, port)
     except ImportError:
-        _tell(server, port, "visdom is not installed", "install it: pip install visdom")
+        _tell(server, port, "visdom is not installed", "install it: pip install 'rls-onlinetrack[debug]'")
         return None
     except OSError:  # visdom's own ConnectionError, too
         _tell(server, port, f"no visdom server answers at {server}:{port}", _start_command(server, port))

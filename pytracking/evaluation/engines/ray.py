@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-from ltr.common.environment import PROJECT
+from ltr.common.environment import IS_CHECKOUT, PROJECT
 from ltr.common.errors import InputError
 from ltr.common.interruption import kept_handlers
 from ltr.common.provenance import gpu_number, note_workers
@@ -199,7 +199,7 @@ class RayEngine:
 def _environment(threads: int) -> dict[str, str]:
     """What workers on other machines do not inherit."""
     variables = {name: value for name, value in os.environ.items() if name.startswith("PYTRACKING_")}
-    paths = [str(PROJECT), *filter(None, [os.environ.get("PYTHONPATH")])]
+    paths = [*([str(PROJECT)] if IS_CHECKOUT else []), *filter(None, [os.environ.get("PYTHONPATH")])]
     return variables | {"PYTHONPATH": os.pathsep.join(paths), "OMP_NUM_THREADS": str(threads)}
 
 

@@ -103,7 +103,7 @@ def test_lite_table_is_printed(workplace, capsys):
     for part in ("0.578", "1.000", "0.577", "2339"):
         assert part in row
     assert "paper: LaSOT-test; ours: otb, 2 of 3 sequences" in text
-    assert "118 results are missing; to fill the table: python pytracking/run_experiment.py table4_lite" in text
+    assert "118 results are missing; to fill the table: python -m pytracking.run_experiment table4_lite" in text
 
 
 def test_nothing_missing(workplace, monkeypatch, capsys):
