@@ -38,6 +38,9 @@ PUBLISHED_NETWORKS = {
     "dimp18.pth": _DRIVE + "1MAjrRJDCbL0DSjUKFyDkUuYS1-cYBNjk",
     "dimp50.pth": _DRIVE + "1qgachgqks2UGjKx-GdO1qylBDdB1f9KN",
     "dimp50_got10k.pth.tar": _DRIVE + "1KlE2SU6qoCtV2Md4ueX51ACnSJ7zCNUJ",  # trained on GOT-10k alone
+    "super_dimp.pth.tar": _DRIVE + "1qDptswis2FxihLRYLVRGDvx6aUoAVVLv",
+    "prdimp18.pth.tar": _DRIVE + "1ycm3Uu63j-uCkz4qt0SG6rY_k5UFlhVo",
+    "prdimp50.pth.tar": _DRIVE + "1zbQUVXKsGvBEOc-I1NuGU6yTMPth_aI5",
     "rt-mdnet.pth": "https://www.dropbox.com/s/lr8uft05zlo21an/rt-mdnet.pth",
     "imagenet-vgg-m.mat": "https://www.vlfeat.org/matconvnet/pretrained",
 }

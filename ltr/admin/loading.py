@@ -4,7 +4,7 @@ import hashlib
 import importlib
 import re
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -26,6 +26,23 @@ ARCHITECTURES = {
     "mdnet_lite0": "ltr.models.tracking.mdnet:mdnet_lite0",
 }
 
+# Constructors of pytracking that its files may name, and the trackers whose networks they build: not part of this.
+UNSUPPORTED = {
+    "dimpnet50_simple": "SuperDiMPSimple",
+    "L2dimpnet18": "L2-DiMP",
+    "L2dimpnet50": "L2-DiMP",
+    "atom_resnet18": "ATOM",
+    "atom_resnet50": "ATOM",
+    "kysnet_res50": "KYS",
+    "target_candidate_matching_net_resnet50": "KeepTrack",
+    "tompnet50": "ToMP",
+    "tompnet101": "ToMP",
+    "tamosnet_resnet50": "TaMOs",
+    "tamosnet_swin_base": "TaMOs",
+    "steepest_descent_resnet50": "LWL or RTS",
+    "steepest_descent_resnet50_with_clf_encoder": "RTS",
+}
+
 BACKBONE_PREFIX = "feature_extractor."  # of the backbone's keys in a state dict
 
 _EPOCH_FILE = re.compile(r"(?P<net>.+)_ep(?P<epoch>\d+)\.(safetensors|pth\.tar|pth)")
@@ -38,6 +55,7 @@ def load_network(
     constructor_module: str | None = None,
     *,
     default_constructor: str | None = None,
+    untrained: Sequence[str] = (),
     **kwargs: Any,
 ) -> tuple[nn.Module, dict[str, Any]]:
     """Network with the weights of a file, on the CPU, in training mode.
@@ -48,6 +66,8 @@ def load_network(
         constructor_fun_name: architecture to build instead of the one that the file names.
         constructor_module: module to import that function from, instead of the known architectures.
         default_constructor: architecture of a file that holds weights alone, and so names none.
+        untrained: modules whose weights are those of the constructor and not those of the file, for an architecture
+            that differs from the file's in them, e.g. "classifier.filter_optimizer".
         kwargs: override the constructor arguments in the file. Of those, `backbone_pretrained` counts as False,
             because the file holds the backbone's weights.
 
@@ -83,6 +103,7 @@ def load_network(
     except CheckpointError as error:
         raise CheckpointError(f"{content.path}: {error}") from error
     state_dict = _with_backbone(content, net) if heads_only else content.state_dict
+    state_dict = _with_untrained(state_dict, net.state_dict(), untrained)
     try:
         net.load_state_dict(state_dict, strict=True)
     except RuntimeError as error:
@@ -151,6 +172,15 @@ def _with_backbone(content: Checkpoint, net: nn.Module) -> dict[str, Tensor]:
     return {key: value for key, value in own.items() if key.startswith(BACKBONE_PREFIX)} | content.state_dict
 
 
+def _with_untrained(
+    state_dict: dict[str, Tensor], own: Mapping[str, Tensor], modules: Sequence[str]
+) -> dict[str, Tensor]:
+    """State dict whose entries of these modules are the network's own."""
+    prefixes = tuple(f"{name}." for name in modules)
+    kept = {key: value for key, value in state_dict.items() if not key.startswith(prefixes)}
+    return kept | {key: value for key, value in own.items() if key.startswith(prefixes)}
+
+
 def _grouped(title: str, entries: Iterable[str], max_groups: int = 8, max_entries: int = 3) -> str:
     groups: dict[str, list[str]] = defaultdict(list)
     for entry in entries:
@@ -189,6 +219,11 @@ def _epoch_file(folder: Path, epoch: int | None) -> Path:
 
 def _constructor(name: str, module: str | None) -> Callable[..., nn.Module]:
     if module is None:
+        if name in UNSUPPORTED:
+            raise CheckpointError(
+                f"{name} is the network of {UNSUPPORTED[name]}, which is not supported; supported are "
+                f"DiMP, SuperDiMP, PrDiMP and RT-MDNet: {', '.join(ARCHITECTURES)}."
+            )
         if name not in ARCHITECTURES:
             raise CheckpointError(f"the architecture {name!r} is unknown; known: {', '.join(ARCHITECTURES)}.")
         module, name = ARCHITECTURES[name].split(":")

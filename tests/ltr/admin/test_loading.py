@@ -7,9 +7,10 @@ from pathlib import Path
 import pytest
 import torch
 
-from ltr.admin.checkpoint import CheckpointError, file_sha256, save_checkpoint
+from ltr.admin.checkpoint import PUBLISHED_NETWORKS, CheckpointError, file_sha256, save_checkpoint
 from ltr.admin.convert_checkpoint import convert_checkpoint
 from ltr.admin.loading import ARCHITECTURES, build_network, find_checkpoint, load_network, mismatch_report
+from ltr.models.tracking.settings import PYTRACKING_DEFAULTS
 from tests.ltr.admin.training_files import OLD_NAMES, Tiny, write_training_file
 
 TINY_MODULE = "tests.ltr.admin.training_files"
@@ -216,6 +217,124 @@ def test_arguments_left_out_are_pytrackings(tmp_path: Path, name: str, left_out:
         assert torch.equal(losses[0].label, losses[1].label)
         assert torch.equal(losses[0].mask, losses[1].mask)
     assert load_network(path, optim_iter=9)[0].classifier.filter_optimizer.num_iter == 9
+
+
+# What the published checkpoints of pytracking give their constructors.
+_COMMON = {
+    "filter_size": 4, "backbone_pretrained": True, "optim_iter": 5, "clf_feat_norm": True, "final_conv": True,
+}  # fmt: skip
+_HINGE = {
+    "optim_init_step": 0.9, "optim_init_reg": 0.1, "num_dist_bins": 100, "bin_displacement": 0.1,
+    "mask_init_factor": 3.0, "target_mask_act": "sigmoid", "score_act": "relu",
+}  # fmt: skip
+_KL = {
+    "optim_init_step": 1.0, "optim_init_reg": 0.05, "optim_min_reg": 0.05, "gauss_sigma": 0.25 / 5 * 18,
+    "alpha_eps": 0.05, "normalize_label": True, "init_initializer": "zero",
+}  # fmt: skip
+_FROZEN = ["conv1", "bn1", "layer1", "layer2"]
+OFFICIAL = {
+    "super_dimp.pth.tar": (
+        "dimpnet50",
+        _COMMON | _HINGE | {"clf_feat_blocks": 0, "out_feature_dim": 512, "init_gauss_sigma": 0.25 / 6 * 22}
+        | {"frozen_backbone_layers": _FROZEN},
+    ),
+    "prdimp18.pth.tar": ("klcedimpnet18", _COMMON | _KL | {"clf_feat_blocks": 1, "out_feature_dim": 256}),
+    "prdimp50.pth.tar": ("klcedimpnet50", _COMMON | _KL | {"clf_feat_blocks": 0, "out_feature_dim": 512}),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("file", OFFICIAL)
+@pytest.mark.parametrize("how", ["as published", "defaults spelt out", "left out"])
+def test_files_of_super_dimp_and_prdimp(tmp_path: Path, file: str, how: str) -> None:
+    name, kwds = OFFICIAL[file]
+    defaults = PYTRACKING_DEFAULTS[name]
+    if how == "defaults spelt out":
+        kwds = {**defaults, **kwds}
+    elif how == "left out":  # what has the value of the default
+        kwds = {key: value for key, value in kwds.items() if value != defaults[key]}
+    assert PUBLISHED_NETWORKS[file].startswith("https://")
+    expected = build_network(name, **{**defaults, **kwds, "backbone_pretrained": False})
+    path = write_training_file(tmp_path / file, expected.state_dict(), name, kwds)
+    net, content = load_network(path)
+    assert content["constructor"]["kwds"] == kwds
+    assert all(torch.equal(value, net.state_dict()[key]) for key, value in expected.state_dict().items())
+    feat = torch.randn(2, 8, 6, 6)
+    boxes = torch.tensor([[30.0, 36, 30, 20], [25, 30, 40, 40]])
+    losses = [n.classifier.filter_optimizer.loss(feat, boxes, n.classifier.filter_size) for n in (net, expected)]
+    filter = torch.randn(1, 8, 4, 4)
+    assert torch.equal(*(loss.gradient(filter, loss.scores(filter)) for loss in losses))
+
+
+# What a constructor of pytracking does with its argument left out: a value that a file may have, and another one.
+KL_DEFAULTS = {
+    "alpha_eps": ("alpha_eps", 0.05, 0.0),
+    "gauss_sigma": ("gauss_sigma", 0.9, 1.0),
+    "optim_min_reg": ("min_filter_reg", 0.05, 1e-3),
+    "normalize_label": ("normalize_label", True, False),
+    "init_uni_weight": ("uni_weight", 0.02, 0.0),
+    "label_shrink": ("label_shrink", 0.05, 0.0),
+    "softmax_reg": ("softmax_reg", -2.0, None),
+    "label_threshold": ("label_threshold", 0.01, 0.0),
+    "optim_iter": ("num_iter", 3, 5),
+}
+
+
+@pytest.mark.parametrize("name", ["klcedimpnet18", "klcedimpnet50"])
+def test_arguments_of_prdimp_that_are_left_out(tmp_path: Path, name: str) -> None:
+    given = {argument: value for argument, (_, value, _) in KL_DEFAULTS.items()} | {"filter_size": 4}
+    weights = build_network(name, **given).state_dict()
+    for kwds, place in ((given, 1), ({"filter_size": 4}, 2)):
+        net, _ = load_network(write_training_file(tmp_path / "x.pth.tar", weights, name, kwds))
+        for entry in KL_DEFAULTS.values():
+            assert getattr(net.classifier.filter_optimizer, entry[0]) == entry[place], entry
+
+
+@pytest.mark.parametrize(
+    ("kwds", "message"),
+    [
+        ({"final_relu": True}, "Expected final_relu False .*got True"),
+        ({"score_act": "relu"}, "unexpected keyword argument 'score_act'"),
+        ({"init_gauss_sigma": 0.9}, "'init_gauss_sigma'; did you mean 'gauss_sigma'"),
+        ({"softmax_reg": "no"}, "Expected softmax_reg to be a finite number, or None, got 'no'"),
+    ],
+)
+def test_arguments_that_do_not_fit_prdimp_are_named(tmp_path: Path, kwds: dict, message: str) -> None:
+    path = write_training_file(tmp_path / "x.pth", {"w": torch.ones(1)}, "klcedimpnet50", kwds)
+    with pytest.raises(CheckpointError, match=rf"x\.pth: klcedimpnet50 cannot be built.*{message}"):
+        load_network(path)
+
+
+@pytest.mark.parametrize(
+    ("name", "tracker"),
+    [
+        ("dimpnet50_simple", "SuperDiMPSimple"),
+        ("atom_resnet18", "ATOM"),
+        ("kysnet_res50", "KYS"),
+        ("tompnet101", "ToMP"),
+        ("target_candidate_matching_net_resnet50", "KeepTrack"),
+    ],
+)
+def test_networks_of_other_trackers_are_refused_by_name(tmp_path: Path, name: str, tracker: str) -> None:
+    path = write_training_file(tmp_path / "x.pth.tar", {"w": torch.ones(1)}, name, {"backbone_pretrained": True})
+    with pytest.raises(
+        CheckpointError,
+        match=rf"x\.pth\.tar: {name} is the network of {tracker}, which is not supported; .* DiMP, SuperDiMP, PrDiMP",
+    ):
+        load_network(path)
+
+
+def test_modules_that_keep_the_constructors_weights(tmp_path: Path) -> None:
+    """The features of one network under the filter optimizer of another."""
+    dimp = build_network("dimpnet_lite0", final_conv=True, out_feature_dim=8, backbone_pretrained=False)
+    kwds = {"final_conv": True, "out_feature_dim": 8, "backbone_pretrained": False}
+    path = save_checkpoint(tmp_path / "x.safetensors", dimp, "dimpnet_lite0", kwds)
+    net, _ = load_network(
+        path, constructor_fun_name="klcedimpnet_lite0", untrained=["classifier.filter_optimizer"], optim_init_reg=0.2
+    )
+    assert net.classifier.filter_optimizer.filter_reg.item() == pytest.approx(0.2)
+    assert torch.equal(net.classifier.feature_extractor[0].weight, dimp.classifier.feature_extractor[0].weight)
+    with pytest.raises(CheckpointError, match="does not fit the network klcedimpnet_lite0:\n  3 unknown"):
+        load_network(path, constructor_fun_name="klcedimpnet_lite0")
 
 
 def test_positional_arguments_of_pytracking(tmp_path: Path) -> None:
