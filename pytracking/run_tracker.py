@@ -80,6 +80,15 @@ def list_everything() -> str:
     return "\n".join(lines)
 
 
+def show_parameters(name: str, parameters: str, run_id: int | None = None, device: str | None = None) -> int:
+    """Print the parameters of a tracker. Raises InputError for unknown names."""
+    from pytracking.evaluation import parameter_origins
+    from pytracking.evaluation.tracker import Tracker
+
+    parameter_origins.show_parameters(Tracker(name, parameters, run_id, device=device))
+    return 0
+
+
 def parse_bool(text: str) -> bool:
     """True or False as a person writes it; raises ArgumentTypeError for anything else."""
     known = {"true": True, "yes": True, "on": True, "1": True, "false": False, "no": False, "off": False, "0": False}
@@ -108,6 +117,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("tracker_name", nargs="?", help="tracker, see --list")
     parser.add_argument("tracker_param", nargs="?", help="parameter file, see --list")
     option("list", action="store_true", help="list trackers, parameter files and data sets, and stop")
+    option("show", action="store_true", help="show every parameter, where it is set and what it means, and stop")
     option("runid", type=parse_count, help="number of this run, when a tracker is run several times")
     option("dataset_name", default="otb", help="data set, see --list (default: otb)")
     option("sequence", nargs="+", help="run only these sequences, by name or number (default: all)")
@@ -137,6 +147,8 @@ def main(arguments: SequenceOf[str] | None = None) -> int:
         return 0
     if args.tracker_name is None or args.tracker_param is None:
         parser.error("expected a tracker and a parameter file, for example: dimp rls_dimp_lite; see --list")
+    if args.show:
+        return exit_status(lambda: show_parameters(args.tracker_name, args.tracker_param, args.runid, args.device))
     visdom_info = {"use_visdom": args.use_visdom, "server": args.visdom_server, "port": args.visdom_port}
     options = {name: getattr(args, name) for name in SWITCHES}
     what = (args.tracker_name, args.tracker_param, args.runid, args.dataset_name, args.sequence)

@@ -26,7 +26,7 @@ class OnlineOptimizerParams(TypedParams):
     ema_coefficient: Share = 1.0  # alpha of the moving average of filters; 1: none
     rls_delta: Positive = 0.1  # regularizer: P starts at I / delta
     rls_beta: PositiveShare = 1.0  # forgetting factor
-    rls_estimator: Literal["low_rank", "dense"] = "low_rank"
+    rls_estimator: Literal["low_rank", "dense"] = "low_rank"  # how P is kept: a bounded number of columns, or all of it
     rls_dtype: Literal["float32", "float16", "bfloat16"] = "float32"  # of the dense P
     rls_max_rank: PositiveInt | None = 240  # columns of P; at p = 8192 it then stays below 8 MiB
     rls_virtual_inputs: PositiveInt = 1  # rows of an update of P: the virtual input, and sketches with random signs

@@ -35,7 +35,7 @@ class DiMPParams(OnlineOptimizerParams, RedetectionParams):
     """A parameter file says what differs from these; names are pytracking's."""
 
     # Network
-    net: NetWithBackbone | None = None
+    net: NetWithBackbone | None = None  # its file or embedded architecture; it is loaded when the first tracker starts
     # Of its convolutions; float32 is IEEE float32 on a GPU, too. tf32 and float16 are a GPU's, see docs/performance.md.
     network_dtype: NetworkDtype = "float32"
     network_form: Literal["fast", "plain"] = "fast"  # "plain": eager PyTorch, see `ltr.inference.prepare`
@@ -48,6 +48,7 @@ class DiMPParams(OnlineOptimizerParams, RedetectionParams):
     search_area_scale: Positive = 5.0  # side of the search area in sqrt(target area)
     use_image_aspect_ratio: bool = False  # search area with the image's aspect ratio instead of a square
     feature_stride: PositiveInt = 32  # the crop's sides are multiples of it, only with use_image_aspect_ratio
+    # "replicate": repeat the border of the image; "inside", "inside_major": shrink and shift the crop into it
     border_mode: Literal["replicate", "inside", "inside_major"] = "replicate"
     patch_max_scale_change: AtLeastOne | None = None  # how much the crop may shrink with border_mode inside*
     patch_resize: Literal["torch", "opencv"] = "torch"  # "opencv" is faster on a CPU, see `crop_around`
@@ -58,48 +59,50 @@ class DiMPParams(OnlineOptimizerParams, RedetectionParams):
     scale_update_rate: NonNegative = 1.0  # part of a found change of scale (in log) that is taken over
 
     # First frame
-    use_augmentation: bool = True
+    use_augmentation: bool = True  # learn from transformed copies of the first frame, too
+    # The transforms, see `default_augmentation`
     augmentation: Augmentation = field(default_factory=default_augmentation)
     augmentation_expansion_factor: AtLeastOne = 2.0  # the patch to be transformed, in crops
     random_shift_factor: NonNegative = 1 / 3  # range of the random shifts, in crops
     net_opt_iter: Count = 10  # steepest-descent iterations
 
     # Sample memory
-    sample_memory_size: PositiveInt = 50
+    sample_memory_size: PositiveInt = 50  # samples at most
     learning_rate: Share = 0.01  # weight of a new sample
-    hard_negative_learning_rate: Share | None = 0.02
+    hard_negative_learning_rate: Share | None = 0.02  # weight of a hard negative; None: no update on them
     init_samples_minimum_weight: Share | None = 0.25  # floor of the first frame's total weight; None or 0: no floor
     train_sample_interval: PositiveInt = 1  # frames between stored samples
 
     # Online learning
-    update_classifier: bool = True
+    update_classifier: bool = True  # False: the filter stays as the first frame made it
     train_skipping: PositiveInt = 20  # frames between scheduled updates
     net_opt_hn_iter: Count = 1  # iterations on a hard negative
     low_score_opt_threshold: float | None = None  # below this score net_opt_low_iter iterations are run
-    net_opt_low_iter: Count = 0
+    net_opt_low_iter: Count = 0  # iterations then
 
     # Localization
     use_classifier: bool = True  # False: the scores do not move the box, only its refinement does
     window_output: bool = False  # Hann window on the scores; takes effect with perform_hn_without_windowing alone
     perform_hn_without_windowing: bool = False  # look for distractors in the unwindowed scores
-    use_clipped_window: bool = False
+    use_clipped_window: bool = False  # the window is as wide as effective_search_area, its edge is continued
     effective_search_area: Positive | None = None  # width of the clipped window in sqrt(target area)
+    # Function of the scores before the target is localized
     score_preprocess: Literal["none", "exp", "softmax"] = "none"
     score_filter_ksz: PositiveInt = 1  # box filter over the scores, cells
-    advanced_localization: bool = True
-    target_not_found_threshold: float = 0.25
-    uncertain_threshold: float = -float("inf")
-    hard_sample_threshold: float = -float("inf")
+    advanced_localization: bool = True  # False: the highest score wins, without flags
+    target_not_found_threshold: float = 0.25  # a highest score below: flag not_found, the target stays
+    uncertain_threshold: float = -float("inf")  # below: flag uncertain, nothing is learnt
+    hard_sample_threshold: float = -float("inf")  # below: flag hard_negative
     distractor_threshold: float = 0.8  # of the second peak, relative to the first
-    hard_negative_threshold: float = 0.5
+    hard_negative_threshold: float = 0.5  # a second peak above, relative to the first: flag hard_negative
     target_neighborhood_scale: NonNegative = 2.2  # masked area around the first peak, in target sizes
     displacement_scale: NonNegative = 0.8  # distance limit of distractors, in half score maps
-    update_scale_when_uncertain: bool = True
+    update_scale_when_uncertain: bool = True  # take the scale over in uncertain frames, too
     output_not_found_box: bool = False  # report [-1, -1, -1, -1] while the target is not found
 
     # Boxes. Without a choice the IoU-Net estimates them if use_iou_net is on and the network has one, else the scales.
-    box_estimator: Literal["iou_net", "scales", "ridge"] | None = None
-    use_iou_net: bool = True
+    box_estimator: Literal["iou_net", "scales", "ridge"] | None = None  # of the size of the target, see above
+    use_iou_net: bool = True  # False: the IoU-Net is left alone
 
     # Ridge regression on the first frame
     ridge_alpha: Positive = 100.0  # penalty
@@ -117,16 +120,18 @@ class DiMPParams(OnlineOptimizerParams, RedetectionParams):
     iounet_k: PositiveInt = 3  # the best boxes that are averaged
     num_init_random_boxes: Count = 9  # beside the box itself
     box_jitter_pos: NonNegative = 0.1  # in sqrt(box area)
-    box_jitter_sz: NonNegative = 0.5
-    maximal_aspect_ratio: AtLeastOne = 6.0
-    box_refinement_iter: Count = 5
+    box_jitter_sz: NonNegative = 0.5  # relative to the size
+    maximal_aspect_ratio: AtLeastOne = 6.0  # of refined boxes; others are left out of the mean
+    box_refinement_iter: Count = 5  # gradient steps on the predicted IoU
+    # Of these; two numbers: for position and size
     box_refinement_step_length: NonNegative | tuple[NonNegative, NonNegative] = 1.0
-    box_refinement_step_decay: NonNegative = 1.0
+    box_refinement_step_decay: NonNegative = 1.0  # factor on it after each step
+    # "relative": steps on center over size and log size, as in PrDiMP
     box_refinement_space: Literal["default", "relative"] = "default"
     use_iounet_pos_for_learning: bool = True  # learn from the refined position; the target goes there either way
     box_trust_score: Positive | None = None  # below this score only a part of a refined or regressed box is taken over
 
-    vot_anno_conversion_type: Literal["preserve_area", "union"] = "preserve_area"
+    vot_anno_conversion_type: Literal["preserve_area", "union"] = "preserve_area"  # for scripts; trackers do not ask
 
     renamed: ClassVar[dict[str, str]] = {"dispalcement_scale": "displacement_scale"}
     # Set by pytracking's files: read by no code, only by other trackers, or only by the PrDiMP losses.

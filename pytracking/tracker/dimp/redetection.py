@@ -27,7 +27,7 @@ State = Literal["tracking", "searching", "verifying"]
 class RedetectionParams(TypedParams):
     """What a long-term parameter file says; `DiMPParams` has the rest."""
 
-    redetection: bool = False
+    redetection: bool = False  # look for a target that went away in the whole image
     redetection_patience: PositiveInt = 5  # frames in a row that are not_found, after which the target is lost
     redetection_crops: PositiveInt = 1  # crops a frame beside the usual one while it is lost
     redetection_growth: AtLeastOne = 2.0  # side of the larger area around the last place, in search areas
@@ -39,7 +39,7 @@ class RedetectionParams(TypedParams):
     redetection_step: Positive = 1.0  # distance between two such frames at most, in target sizes (the mean side)
     # The filter that is kept: learnt at the loss on the first frame's samples and those with at least this score.
     redetection_kept_score: NonNegative = 0.7
-    redetection_kept_iter: Count = 5
+    redetection_kept_iter: Count = 5  # steepest-descent iterations of each learning
     # Presence score: logistic function of 1, the score and its moving average; None: the score itself.
     presence_map: tuple[float, float, float] | None = None
     presence_memory: Share = 0.8  # of the moving average, a frame
