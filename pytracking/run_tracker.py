@@ -107,6 +107,13 @@ def parse_count(text: str) -> int:
     return number
 
 
+def parse_port(text: str) -> int:
+    """Number of a TCP port; raises ArgumentTypeError for anything else."""
+    if not (text.isdecimal() and int(text) < 1 << 16):
+        raise argparse.ArgumentTypeError(f"expected a port, a number from 0 to 65535, found '{text}'")
+    return int(text)
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(description=__doc__)
 
@@ -125,7 +132,7 @@ def _parser() -> argparse.ArgumentParser:
     option("threads", type=parse_count, default=0, help="number of worker processes (default: 0, none)")
     option("use_visdom", type=parse_bool, nargs="?", const=True, default=True, help="True or False, for debugging")
     option("visdom_server", default="127.0.0.1", help="address of the visdom server")
-    option("visdom_port", type=int, default=8097, help="port of the visdom server")
+    option("visdom_port", type=parse_port, default=8097, help="port of the visdom server")
     option("save_video", action="store_true", help="write videos with the boxes, in the folder of the results")
     option("save_debug", action="store_true", help="write the panels to files there; without --debug all, no visdom")
     option("device", help="cpu, cuda, cuda:1 ... (default: the first GPU where there is one)")

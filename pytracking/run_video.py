@@ -1,6 +1,7 @@
 """Track targets in a video file, a folder of images, a camera or a stream.
 
-Keys in the window: SPACE pauses and goes on, RIGHT ARROW or s goes on by one frame, n adds a target, r forgets all
+Targets are drawn in a window, on a page in a browser (--draw_in_browser, over SSH, too), or typed (--optional_box).
+Keys there: SPACE pauses and goes on, RIGHT ARROW or s goes on by one frame, n adds a target, r forgets all
 targets and asks for a new one, q or ESC ends.
 """
 
@@ -13,10 +14,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ltr.common.errors import exit_status
-from pytracking.run_tracker import ALL_PANELS, parse_bool, parse_count
+from pytracking.run_tracker import ALL_PANELS, parse_bool, parse_count, parse_port
 
 if TYPE_CHECKING:
     from pytracking.video.run import VideoSummary
+
+DEFAULT_TRACKER = ("dimp", "rls_dimp_lite")
 
 
 def run_video(
@@ -50,8 +53,9 @@ def make_parser(description: str | None) -> argparse.ArgumentParser:
     """Parser with what videos and cameras have in common."""
     formatter = argparse.RawDescriptionHelpFormatter
     parser = argparse.ArgumentParser(description=description, formatter_class=formatter)
-    parser.add_argument("tracker_name", help="tracker; run_tracker.py --list shows all")
-    parser.add_argument("tracker_param", help="parameter file")
+    name, param = DEFAULT_TRACKER
+    parser.add_argument("tracker_name", nargs="?", help=f"tracker, see run_tracker.py --list (default: {name})")
+    parser.add_argument("tracker_param", nargs="?", help=f"parameter file, given with the tracker (default: {param})")
 
     def option(name: str, **settings: Any) -> None:
         parser.add_argument(*dict.fromkeys((f"--{name}", f"--{name.replace('_', '-')}")), **settings)
@@ -60,6 +64,8 @@ def make_parser(description: str | None) -> argparse.ArgumentParser:
         "optional_box", type=float, nargs=4, action="append", default=[], metavar=("X", "Y", "W", "H"),
         help="a target in the first frame, pixels from 0; may be given several times (default: drawn in the window)",
     )  # fmt: skip
+    option("draw_in_browser", action="store_true", help="draw boxes and watch on a page that is served to this machine")
+    option("browser_port", type=parse_port, help="port of that page; 0: a free one (default: 8098)")
     option("no_display", action="store_true", help="no window")
     option("save_results", action="store_true", help="write boxes, times, scores and flags to the tracker's results")
     option("save_video", nargs="?", const=True, default=False, metavar="FILE.mp4", help="write a video with the boxes")
@@ -68,13 +74,23 @@ def make_parser(description: str | None) -> argparse.ArgumentParser:
     option("save_debug", action="store_true", help="write the panels to files; without --debug all, no visdom")
     option("use_visdom", type=parse_bool, nargs="?", const=True, default=True, help="True or False, for debugging")
     option("visdom_server", default="127.0.0.1", help="address of the visdom server")
-    option("visdom_port", type=int, default=8097, help="port of the visdom server")
+    option("visdom_port", type=parse_port, default=8097, help="port of the visdom server")
     option("runid", type=parse_count, help="number of this run, when a tracker is run several times")
     option("device", help="cpu, cuda, cuda:1 ... (default: the first GPU where there is one)")
     option("seed", type=int, default=0, help="base of the targets' seeds (default: 0)")
     option("overwrite", action="store_true", help="set results of other parameters aside")
     option("results_path", type=Path, help="folder of the results (default: the setting results_path)")
     return parser
+
+
+def parse(parser: argparse.ArgumentParser, arguments: SequenceOf[str] | None) -> argparse.Namespace:
+    """What the command line says, with the default tracker where none is named."""
+    args = parser.parse_intermixed_args(arguments)
+    if args.tracker_name is None:
+        args.tracker_name, args.tracker_param = DEFAULT_TRACKER
+    if args.tracker_param is None:
+        parser.error(f"expected a tracker and its parameter file, as {' '.join(DEFAULT_TRACKER)}, or neither")
+    return args
 
 
 def run_command(args: argparse.Namespace, source: str | int) -> int:
@@ -102,6 +118,8 @@ def run_command(args: argparse.Namespace, source: str | int) -> int:
             results_path=args.results_path,
             visdom_info=info,
             display=not args.no_display,
+            draw_in_browser=args.draw_in_browser,
+            browser_port=args.browser_port,
             save_video=save_video,
             overwrite=args.overwrite,
             max_frames=args.max_frames,
@@ -116,7 +134,7 @@ def main(arguments: SequenceOf[str] | None = None) -> int:
     """Command line; returns the exit status: 0 tracked, 2 wrong input, 128 + n ended by SIGTERM or SIGHUP."""
     parser = make_parser(__doc__)
     parser.add_argument("videofile", help="video file, folder of images, number of a camera, or URL of a stream")
-    args = parser.parse_args(arguments)
+    args = parse(parser, arguments)
     return run_command(args, args.videofile)
 
 

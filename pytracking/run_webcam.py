@@ -1,6 +1,7 @@
 """Track targets before a camera; of frames that come while the tracker works only the newest is used.
 
-Keys in the window: SPACE pauses and goes on, RIGHT ARROW or s goes on by one frame, n adds a target, r forgets all
+Targets are drawn in a window, or on a page in a browser (--draw_in_browser, over SSH, too).
+Keys there: SPACE pauses and goes on, RIGHT ARROW or s goes on by one frame, n adds a target, r forgets all
 targets and asks for a new one, q or ESC ends.
 """
 
@@ -10,14 +11,14 @@ import sys
 from collections.abc import Sequence as SequenceOf
 
 from pytracking.run_tracker import parse_count
-from pytracking.run_video import make_parser, run_command
+from pytracking.run_video import make_parser, parse, run_command
 
 
 def main(arguments: SequenceOf[str] | None = None) -> int:
     """Command line; returns the exit status as `run_video.py`."""
     parser = make_parser(__doc__)
     parser.add_argument("camera", type=parse_count, nargs="?", default=0, help="number of the camera (default: 0)")
-    args = parser.parse_args(arguments)
+    args = parse(parser, arguments)
     return run_command(args, args.camera)
 
 

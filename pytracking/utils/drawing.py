@@ -36,6 +36,17 @@ def draw_text(image: np.ndarray, lines: SequenceOf[str], color: Color = (255, 25
             cv2.putText(image, line, (x + dx, y + dy), cv2.FONT_HERSHEY_SIMPLEX, scale, shade, 1, cv2.LINE_AA)
 
 
+def shrunk(image: Image, largest: int) -> Image:
+    """The image with at most `largest` pixels a side."""
+    import cv2
+
+    scale = largest / max(image.shape[:2])
+    if scale >= 1:
+        return image
+    size = max(1, round(image.shape[1] * scale)), max(1, round(image.shape[0] * scale))
+    return np.asarray(cv2.resize(image, size, interpolation=cv2.INTER_AREA))
+
+
 def fitted(image: Image, size: tuple[int, int], background: Color) -> Image:
     """RGB image scaled to fit into `size` = width, height, in the middle of a background."""
     import cv2

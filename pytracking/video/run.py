@@ -21,6 +21,7 @@ from ltr.common.interruption import completing
 from ltr.common.types import Image
 from pytracking.utils.video_writer import VideoWriter
 from pytracking.video.recording import Recording, recover_recordings
+from pytracking.video.scene import Scene
 from pytracking.video.screen import INSTEAD, Screen, display_problem, open_screen
 from pytracking.video.sources import Frame, FrameSource, describe_source, open_source, source_files
 from pytracking.video.targets import Target, Targets
@@ -65,6 +66,8 @@ def run_video(
     debug: int = 0,
     visdom_info: dict[str, Any] | None = None,
     display: bool = True,
+    draw_in_browser: bool = False,
+    browser_port: int | None = None,
     save_results: bool = False,
     save_video: bool | str | Path = False,
     overwrite: bool = False,
@@ -73,7 +76,9 @@ def run_video(
 ) -> VideoSummary:
     """Track targets through a video file, a folder of images, a camera or a stream.
 
-    `boxes` (x, y, w, h) are targets in the first frame; without them, a box is asked for in a window. `save_results`
+    `boxes` (x, y, w, h) are targets in the first frame; without them, a box is asked for in a window, or on a page that
+    this process serves to this machine (`draw_in_browser`; `browser_port` None: `browser.server.PORT`, or a free one
+    where that is taken; 0: a free one). `save_results`
     writes boxes, times, scores and flags of each target to the folder of the tracker's results, `save_video` a video
     there or to a path (`Recording` says under which names). `overwrite` sets results of other parameters in that
     folder aside. `debug` 1 to 3 shows panels of the first target (`live_view.open_view`). Ends with the source, after
@@ -89,11 +94,12 @@ def run_video(
         named = None  # before anything is tracked, so that a wrong name costs nothing
         if not isinstance(save_video, bool):
             named = VideoWriter(Path(save_video), frames.fps, files, keep_partial=True)
-        screen = _choose_screen(f"{setup.display_name} {frames.name}", bool(boxes), display)
+        title = f"{setup.display_name} {frames.name}"
+        screen = _open_page(title, browser_port) if draw_in_browser else _choose_screen(title, bool(boxes), display)
         player = Player(setup, frames, screen, debug, visdom_info)
         with contextlib.ExitStack() as stack:
             if screen is not None:
-                stack.callback(screen.close)
+                stack.push(lambda _, error, __: screen.close(_ending(player.summary, error)))
             stack.callback(player.close_view)
             if save_results or save_video is True:
                 about = describe_source(source)
@@ -196,7 +202,7 @@ class Player:
             if self._recording is not None:
                 self._recording.add(self._targets.present)
             if self._video is not None:
-                drawn = self._drawn(image)
+                drawn = self._scene(image).drawn()
                 for _ in range(1 + frame.num_dropped):  # dropped frames keep their time
                     self._video.write(drawn)
         if on_frame is not None:
@@ -208,7 +214,7 @@ class Player:
         if self._screen is None:
             return
         while not self._is_ended:
-            self._screen.show(self._drawn(image))
+            self._screen.show(self._scene(image))
             key = self._screen.key(POLL_MILLISECONDS if self._is_paused else 1)
             if key in ("q", "\x1b", "quit"):
                 self._is_ended = True
@@ -223,21 +229,31 @@ class Player:
                 return
 
     def _ask(self, image: Image) -> None:
-        """A box from the person at the screen, if they draw one that can be tracked."""
+        """Boxes from the person at the screen, until there is one that can be tracked or none is drawn."""
         assert self._screen is not None
-        shown = self._targets.draw_boxes(image)
-        while (box := self._screen.select_box(shown, f"target {self._targets.num_made + 1}")) is not None:
-            try:
-                self._targets.add(image, box)
-            except InputError as error:
-                print(f"draw another box: {error}", file=sys.stderr)
-            else:
+        problem = ""
+        while boxes := self._screen.select_boxes(self._scene(image), problem):
+            problems = []
+            for box in boxes:
+                try:
+                    self._targets.add(image, box)
+                except InputError as error:
+                    problems.append(str(error))
+            if not problems:
                 return
+            problem = "\n".join(problems)
 
-    def _drawn(self, image: Image) -> Image:
-        length = "" if self._source.num_frames is None else f"/{self._source.num_frames}"
-        state = "  paused" if self._is_paused else ""
-        return self._targets.draw(image, [f"{self._source.name} {max(1, self.summary.num_frames)}{length}{state}"])
+    def _scene(self, image: Image) -> Scene:
+        return Scene(
+            image,
+            tuple(self._targets.present),
+            self._source.name,
+            max(1, self.summary.num_frames),
+            self._source.num_frames,
+            self.summary.num_dropped,
+            self._targets.num_made + 1,
+            self._is_paused,
+        )
 
     def _show_panels(self, image: Image) -> None:
         target = next(iter(self._targets.present), None)
@@ -302,6 +318,16 @@ class _Progress:
         rate = summary.num_frames / max(1e-9, time.monotonic() - self._start)
         dropped = f", {summary.num_dropped} dropped" if summary.num_dropped else ""
         self._bar.update(self._task, completed=summary.num_frames, speed=f"{rate:.1f} fps{dropped}")
+
+
+def _open_page(title: str, port: int | None) -> Screen:
+    from pytracking.video.browser.screen import BrowserScreen
+
+    return BrowserScreen(title, port)
+
+
+def _ending(summary: VideoSummary, error: BaseException | None) -> str:
+    return summary.describe() if error is None else f"The run failed: {error or type(error).__name__}"
 
 
 def _choose_screen(title: str, has_boxes: bool, display: bool) -> Screen | None:

@@ -1,4 +1,4 @@
-"""A window of OpenCV: frames, keys, and boxes drawn with the mouse."""
+"""Where a person looks and draws: a window of OpenCV, or a page in a browser (`pytracking.video.browser`)."""
 
 from __future__ import annotations
 
@@ -9,26 +9,30 @@ from typing import Any, Protocol
 
 from ltr.common.errors import InputError
 from ltr.common.types import Image
+from pytracking.video.scene import Scene
 
 ARROW_RIGHT = (65363, 2555904, 63235)  # of X11, Windows and macOS
 PROBE_SECONDS = 30
-INSTEAD = "give boxes by --optional_box, and --no_display"
+INSTEAD = "give boxes by --optional_box, and --no_display, or draw them by --draw_in_browser"
 
 
 class Screen(Protocol):
     """Where a person looks and draws."""
 
-    def show(self, image: Image) -> None:
-        """Show an RGB image."""
+    def show(self, scene: Scene) -> None:
+        """Show a frame."""
 
     def key(self, milliseconds: int) -> str:
         """The key pressed within this time: a character, "right", "quit" where the window was closed; else ""."""
 
-    def select_box(self, image: Image, title: str) -> list[float] | None:
-        """A box x, y, w, h that is drawn on the image; None where that is given up."""
+    def select_boxes(self, scene: Scene, problem: str) -> list[list[float]]:
+        """New boxes x, y, w, h, in pixels of the image; none where that is given up.
 
-    def close(self) -> None:
-        """Close the window."""
+        `problem` says what was wrong with a box that was drawn before.
+        """
+
+    def close(self, ending: str) -> None:
+        """Close it; `ending` says what became of the run."""
 
 
 def open_screen(title: str) -> Screen:
@@ -70,8 +74,11 @@ class Window:
         cv2.namedWindow(title, cv2.WINDOW_NORMAL | cv2.WINDOW_KEEPRATIO | cv2.WINDOW_GUI_NORMAL)
         self._is_sized = False
 
-    def show(self, image: Image) -> None:
-        """Show an RGB image."""
+    def show(self, scene: Scene) -> None:
+        """Show the frame with what is known of it."""
+        self._show(scene.drawn())
+
+    def _show(self, image: Image) -> None:
         if not self._is_sized:
             self._cv2.resizeWindow(self._title, image.shape[1], image.shape[0])
             self._is_sized = True
@@ -86,17 +93,19 @@ class Window:
             return "right"
         return chr(code & 0xFF).lower() if code > 0 and code & 0xFF < 128 else ""
 
-    def select_box(self, image: Image, title: str) -> list[float] | None:
-        """Drag a box, then ENTER; `c` gives up."""
+    def select_boxes(self, scene: Scene, problem: str) -> list[list[float]]:
+        """Drag one box, then ENTER; `c` gives up."""
         from pytracking.utils.drawing import draw_text
 
-        shown = image.copy()
-        draw_text(shown, [title, "drag a box, then ENTER; c: none"])
-        self.show(shown)
+        if problem:
+            print(f"draw another box: {problem}", file=sys.stderr)
+        shown = scene.with_boxes()
+        draw_text(shown, [f"target {scene.next_target}", "drag a box, then ENTER; c: none"])
+        self._show(shown)
         bgr = self._cv2.cvtColor(shown, self._cv2.COLOR_RGB2BGR)
         x, y, w, h = self._cv2.selectROI(self._title, bgr, showCrosshair=False, printNotice=False)
-        return [float(x), float(y), float(w), float(h)] if w > 0 and h > 0 else None
+        return [[float(x), float(y), float(w), float(h)]] if w > 0 and h > 0 else []
 
-    def close(self) -> None:
-        """Close the window."""
+    def close(self, ending: str) -> None:
+        """Close the window; the terminal says how it ended."""
         self._cv2.destroyAllWindows()

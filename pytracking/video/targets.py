@@ -6,14 +6,12 @@ from collections.abc import Sequence as SequenceOf
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from ltr.common.errors import InputError
 from ltr.common.types import Image
 from pytracking.evaluation.frame_loop import clock
-from pytracking.utils.drawing import LOST, Color, draw_box, draw_text
+from pytracking.utils.drawing import LOST, Color
 from pytracking.utils.seeding import seed_everything
-from pytracking.visualization.live_view import describe_output, is_lost
+from pytracking.visualization.live_view import is_lost
 
 if TYPE_CHECKING:
     from pytracking.evaluation.tracker_setup import TrackerSetup
@@ -74,33 +72,6 @@ class Targets:
             start = clock(target.tracker)
             target.output = target.tracker.track(image, {"previous_output": target.output})
             target.seconds = clock(target.tracker) - start
-
-    def draw(self, image: Image, lines: SequenceOf[str]) -> Image:
-        """Copy of the image with every box, its number and state, and lines of text."""
-        drawn = self.draw_boxes(image)
-        draw_text(drawn, lines)
-        for line, target in enumerate(self.present):
-            state = f"{target.number}: {describe_output(target.output)}"
-            draw_text(drawn, [*[""] * (len(lines) + line), state], target.color)
-        return drawn
-
-    def draw_boxes(self, image: Image) -> Image:
-        """Copy of the image with every box and its number."""
-        drawn = image.copy()
-        for target in self.present:
-            draw_box(drawn, target.output["target_bbox"], target.color)
-            self._label(drawn, target)
-        return drawn
-
-    @staticmethod
-    def _label(drawn: Image, target: Target) -> None:
-        import cv2
-
-        x, y = (float(value) for value in target.output["target_bbox"][:2])
-        if np.isfinite((x, y)).all():
-            limit = 4 * max(drawn.shape)
-            place = round(min(max(x, -limit), limit)), round(min(max(y - 4, 10), limit))
-            cv2.putText(drawn, str(target.number), place, cv2.FONT_HERSHEY_SIMPLEX, 0.5, target.color, 1, cv2.LINE_AA)
 
 
 def target_name(name: str, number: int) -> str:

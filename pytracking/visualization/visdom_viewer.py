@@ -19,7 +19,7 @@ from urllib.parse import urlparse
 
 import numpy as np
 
-from ltr.common.types import Image
+from pytracking.utils.drawing import shrunk
 from pytracking.visualization.panels import Bars, Content, Heatmap, Panel, Picture, Plot, Status, Text
 from pytracking.visualization.viewer import TRACKING
 
@@ -116,7 +116,7 @@ class VisdomViewer:
     def _draw(self, name: str, content: Content) -> None:
         common: dict[str, Any] = {"win": name, "opts": {"title": name}}
         if isinstance(content, Picture):
-            image = shrunk(content.image)
+            image = shrunk(content.image, LARGEST)
             common["opts"] |= {"jpgquality": 85, "width": image.shape[1], "height": image.shape[0]}
             self._send("image", np.moveaxis(image, 2, 0), **common)
         elif isinstance(content, Heatmap):
@@ -184,17 +184,6 @@ class VisdomViewer:
         server, port = self._address
         _told.discard(self._address)
         _tell(server, port, f"the visdom server at {server}:{port} is gone", _start_command(server, port))
-
-
-def shrunk(image: Image) -> Image:
-    """The image with at most LARGEST pixels a side."""
-    import cv2
-
-    scale = LARGEST / max(image.shape[:2])
-    if scale >= 1:
-        return image
-    size = max(1, round(image.shape[1] * scale)), max(1, round(image.shape[0] * scale))
-    return np.asarray(cv2.resize(image, size, interpolation=cv2.INTER_AREA))
 
 
 def probe(server: str, port: int) -> None:

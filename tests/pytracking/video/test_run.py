@@ -21,8 +21,9 @@ from pytracking.utils.drawing import LOST
 from pytracking.video import run as video_run
 from pytracking.video import screen as video_screen
 from pytracking.video.run import Player, run_video
+from pytracking.video.scene import Scene
 from pytracking.video.sources import Frame, open_source
-from pytracking.video.targets import Targets
+from pytracking.video.targets import Target, Targets
 from tests.pytracking.dummy import DummyTracker, write_frames
 from tests.pytracking.dummy.tracker.wander.wander import Wander
 from tests.shared_data import shared_path
@@ -34,23 +35,26 @@ OTHER = [20.0, 10.0, 8.0, 8.0]
 class FakeScreen:
     """A person who presses keys and draws boxes in a fixed order; without keys left, the last frame is awaited."""
 
-    def __init__(self, keys: str = "", boxes: tuple[list[float] | None, ...] = ()) -> None:
+    def __init__(self, keys: str = "", boxes: tuple[list[Any] | None, ...] = ()) -> None:
         self.keys, self.boxes = iter(keys), iter(boxes)
         self.shown: list[Image] = []
-        self.titles: list[str] = []
+        self.asked: list[int] = []
+        self.problems: list[str] = []
         self.is_closed = False
 
-    def show(self, image: Image) -> None:
-        self.shown.append(image)
+    def show(self, scene: Scene) -> None:
+        self.shown.append(scene.drawn())
 
     def key(self, milliseconds: int) -> str:
         return {">": "right", ".": ""}.get(key := next(self.keys, "."), key)
 
-    def select_box(self, image: Image, title: str) -> list[float] | None:
-        self.titles.append(title)
-        return next(self.boxes)
+    def select_boxes(self, scene: Scene, problem: str) -> list[list[float]]:
+        self.asked.append(scene.next_target)
+        self.problems.append(problem)
+        box = next(self.boxes)
+        return [] if box is None else box if isinstance(box[0], list) else [box]
 
-    def close(self) -> None:
+    def close(self, ending: str) -> None:
         self.is_closed = True
 
 
@@ -96,7 +100,7 @@ def test_a_box_is_drawn_and_followed(monkeypatch, setup, folder, tracked):
     screen = FakeScreen(boxes=(BOX,))
     assert watch(monkeypatch, setup, folder, screen) == [[1]] * 8
     assert len(tracked) == 7
-    assert screen.titles == ["target 1"]
+    assert screen.asked == [1]
     assert len(screen.shown) == 8
 
 
@@ -105,11 +109,21 @@ def test_no_box_ends_it(monkeypatch, setup, folder, tracked):
     assert tracked == []
 
 
-def test_a_box_that_cannot_be_tracked_is_asked_for_again(monkeypatch, folder, tmp_path, capsys):
+def test_a_box_that_cannot_be_tracked_is_asked_for_again(monkeypatch, folder, tmp_path):
     setup = Tracker("dimp", "dimp_lite", results_path=tmp_path, device="cpu")
     screen = FakeScreen("q", boxes=([100.0, 100.0, 5.0, 5.0], [4.0, 5.0, 20.0, 20.0]))
     assert watch(monkeypatch, setup, folder, screen) == [[1]]
-    assert "draw another box: target 1: expected an initial box that meets the image" in capsys.readouterr().err
+    assert screen.problems[0] == ""
+    assert screen.problems[1].startswith("target 1: expected an initial box that meets the image")
+
+
+def test_of_several_boxes_only_those_that_cannot_be_tracked_are_asked_for_again(monkeypatch, folder, tmp_path):
+    setup = Tracker("dimp", "dimp_lite", results_path=tmp_path, device="cpu")
+    several = [[4.0, 5.0, 20.0, 20.0], [100.0, 100.0, 5.0, 5.0], [9.0, 5.0, 20.0, 20.0]]
+    screen = FakeScreen("q", boxes=(several, None))
+    assert watch(monkeypatch, setup, folder, screen) == [[1, 2]]
+    assert screen.asked == [1, 3]
+    assert screen.problems[1].startswith("target 2: expected an initial box that meets the image")
 
 
 def test_a_paused_frame_is_not_tracked_again(monkeypatch, setup, folder, tracked):
@@ -224,15 +238,19 @@ def test_lost_target_is_shown(setup, folder):
     targets = Targets(setup, "video_walk")
     image = np.zeros((120, 160, 3), np.uint8)
     target = targets.add(image, [60, 60, 40, 30])
-    found = targets.draw(image, ["walk 1"])
+    found = drawn(image, target)
     target.output = {"target_bbox": [60, 60, 40, 30], "flag": "not_found", "object_presence_score": 0.1}
-    lost = targets.draw(image, ["walk 1"])
+    lost = drawn(image, target)
     assert tuple(found[90, 80]) != LOST
     assert tuple(lost[90, 80]) == LOST
     target.output = {"target_bbox": [-1.0] * 4, "flag": "not_found"}
-    targets.draw(image, [])
+    drawn(image, target)
     target.output = {"target_bbox": [np.nan] * 4}
-    targets.draw(image, [])
+    drawn(image, target)
+
+
+def drawn(image: Image, target: Target) -> Image:
+    return Scene(image, (target,), "walk", 1, None).drawn()
 
 
 def test_file_that_ends_early_is_told(setup, folder, monkeypatch):
