@@ -9,9 +9,22 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence as SequenceOf
+from typing import TYPE_CHECKING, Any
 
 from pytracking.run_tracker import parse_count
 from pytracking.run_video import make_parser, parse, run_command
+
+if TYPE_CHECKING:
+    from pytracking.video.run import VideoSummary
+
+
+def run_webcam(
+    tracker_name: str, tracker_param: str, debug: int | None = None, visdom_info: dict[str, Any] | None = None
+) -> VideoSummary:
+    """Track before the first camera, as pytracking's function of this name. Raises as `run_video.run_video`."""
+    from pytracking.evaluation.tracker import Tracker
+
+    return Tracker(tracker_name, tracker_param).run_webcam(debug, visdom_info)
 
 
 def main(arguments: SequenceOf[str] | None = None) -> int:

@@ -1,11 +1,15 @@
 """Paths of this machine: `configs/local.toml`, each overridable by an environment variable `PYTRACKING_<KEY>`.
 
+A `local.py` of pytracking, where a user has put one, gives what that file leaves at its defaults.
+
 In a checkout, results and everything else that is written goes below its folder. Where the packages are installed
 without it, that is the working directory, and the settings are `~/.config/rls-onlinetrack/local.toml`.
 """
 
 import dataclasses
+import functools
 import os
+import runpy
 import tomllib
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -19,6 +23,8 @@ IS_CHECKOUT = (PROJECT / "pyproject.toml").is_file()
 CONFIGS = PROJECT / "configs" if IS_CHECKOUT else PROJECT / "ltr" / "configs"  # where a wheel has them
 EXAMPLE_FILE = CONFIGS / "local.example.toml"
 CONFIG_VARIABLE = "PYTRACKING_CONFIG"  # names another file than configs/local.toml
+LOCAL_PY = PROJECT / "pytracking" / "evaluation" / "local.py"  # a user's, of pytracking
+LISTS = ("network_path", "tracker_path")  # keys that may hold several folders
 
 
 def working_folder() -> Path:
@@ -33,11 +39,12 @@ class Settings:
     results_path: Path = field(default_factory=lambda: working_folder() / "results")
     result_plot_path: Path = field(default_factory=lambda: working_folder() / "results" / "plots")
     network_path: list[Path] = field(default_factory=lambda: [working_folder() / "networks"])  # searched in this order
+    tracker_path: list[Path] = field(
+        default_factory=list
+    )  # folders with tracker/<name> and parameter/<name> of one's own
     got_packed_results_path: Path | None = None  # packages for the servers; where not set: below results_path
     tn_packed_results_path: Path | None = None
-    workspace_path: Path = field(
-        default_factory=lambda: working_folder() / "workspace"
-    )  # trainings, indices
+    workspace_path: Path = field(default_factory=lambda: working_folder() / "workspace")  # trainings, indices
     demo_path: Path = field(default_factory=lambda: working_folder() / "data" / "demo")
     otb_path: Path | None = None
     uav_path: Path | None = None
@@ -92,22 +99,52 @@ def config_file() -> Path:
 def env_settings() -> Settings:
     """Settings from the user's file, which is made from the example at first, and from the environment.
 
-    Raises InputError for a file that is not valid TOML, an unknown key or a value of the wrong type; the file is
-    never changed.
+    Raises InputError for a file that is not valid TOML, an unknown key or a value of the wrong type, and for a
+    `local.py` that fails; the files are never changed.
     """
     path = config_file()
     _create_config(path)
     known = [f.name for f in dataclasses.fields(Settings)]
-    values: dict[str, Any] = {}
+    values: dict[str, Any] = {
+        key: _paths(key, value, base=Path.cwd(), source=str(LOCAL_PY))
+        for key, value in local_py_settings().items()
+        if key in known
+    }
+    defaults = Settings()
     for key, value in _read_toml(path).items():
         if key not in known:
             raise InputError(f"{path}: unknown key '{key}'{nearest(key, known)}\n  known: {', '.join(known)}")
-        values[key] = _paths(key, value, base=working_folder(), source=str(path))
+        given = _paths(key, value, base=working_folder(), source=str(path))
+        if key not in values or given not in (None, getattr(defaults, key)):
+            values[key] = given
     for key in known:
         if text := os.environ.get(_variable(key)):
-            value = text.split(os.pathsep) if key == "network_path" else text
+            value = text.split(os.pathsep) if key in LISTS else text
             values[key] = _paths(key, value, base=Path.cwd(), source=_variable(key))
     return Settings(**{key: value for key, value in values.items() if value is not None})
+
+
+def local_py_settings() -> dict[str, Any]:
+    """What the user's `local.py` of pytracking sets, by name; nothing where there is none.
+
+    Raises InputError, with the error, where it fails.
+    """
+    try:
+        changed = LOCAL_PY.stat().st_mtime_ns
+    except OSError:
+        return {}
+    return {key: value for key, value in vars(_run_local_py(LOCAL_PY, changed)).items() if value not in ("", None)}
+
+
+@functools.lru_cache(maxsize=1)
+def _run_local_py(path: Path, changed: int) -> Any:
+    try:
+        return runpy.run_path(str(path))["local_env_settings"]()
+    except Exception as error:  # it is a program of the user's
+        raise InputError(
+            f"{path} cannot be used: {type(error).__name__}: {error}\n"
+            f"  correct it, or write its paths into {config_file()} and take it away; it was left as it is"
+        ) from error
 
 
 def _variable(key: str) -> str:
@@ -141,14 +178,14 @@ def _read_toml(path: Path) -> dict[str, Any]:
 
 def _paths(key: str, value: Any, base: Path, source: str) -> Path | list[Path] | None:
     """Absolute path(s) of one key; relative ones start at `base`; None for an empty string."""
-    if key == "network_path":
-        items = value if isinstance(value, list) else [value]
+    if key in LISTS:
+        items = list(value) if isinstance(value, (list, tuple)) else [value]
         return [_absolute(key, item, base, source) for item in items if item != ""] or None
     return _absolute(key, value, base, source) if value != "" else None
 
 
 def _absolute(key: str, value: Any, base: Path, source: str) -> Path:
     if not isinstance(value, str):
-        kind = "a string or a list of strings" if key == "network_path" else "a string"
+        kind = "a string or a list of strings" if key in LISTS else "a string"
         raise InputError(f"{source}: {key} must be {kind}, found {value!r}")
     return base / Path(value).expanduser()

@@ -14,6 +14,8 @@ from ltr.common.environment import env_settings
 from ltr.common.errors import InputError, unknown_name
 from ltr.common.types import Array
 from ltr.dataset.regions import Regions
+from pytracking.evaluation.environment import EnvSettings
+from pytracking.evaluation.environment import env_settings as pytracking_settings
 
 T = TypeVar("T")
 
@@ -147,6 +149,10 @@ class Sequence:
         """What `BaseTracker.initialize` is given with the first frame."""
         return {"init_bbox": self.init_bbox()}
 
+    def frame_info(self, frame_num: int) -> dict[str, Any]:
+        """What a tracker is told of a frame, from 0, beside its image: of the first `init_info`, of others nothing."""
+        return self.init_info() if frame_num == 0 else {}
+
     def check(self) -> None:
         """Raise InputError where the sequence cannot be run: missing images, too few rows, unusable first box.
 
@@ -258,11 +264,14 @@ class SequenceList(list[Sequence]):
 
 
 class BaseDataset(ABC):
-    """A data set in a folder of this machine; subclasses say how that folder is laid out."""
+    """A data set in a folder of this machine; subclasses say how that folder is laid out.
+
+    One that was written for pytracking names no setting: it finds its folder in `env_settings`.
+    """
 
     name: ClassVar[str]  # as in get_dataset(name)
-    setting: ClassVar[str | tuple[str, ...]]  # key of configs/local.toml; of several, the first that is set
-    layout: ClassVar[str]  # what the folder holds, for messages
+    setting: ClassVar[str | tuple[str, ...]] = ()  # key of configs/local.toml; of several, the first that is set
+    layout: ClassVar[str] = ""  # what the folder holds, for messages
     pixel_origin: ClassVar[int] = 0  # number of the first pixel in the annotation files
     num_sequences: ClassVar[int | None] = None  # of the complete data set
     sequence_folders: ClassVar[tuple[str, ...]] = ("*",)  # patterns of the folders that belong to sequences
@@ -272,7 +281,18 @@ class BaseDataset(ABC):
         """`root` replaces the folder of the settings. Raises InputError where neither names a folder."""
         if root is not None and not root.is_dir():
             raise InputError(f"{root} is no folder\n  expected there for data set {self.name}: {self.layout}")
-        self.root = root if root is not None else env_settings().data_path(self.setting, self.layout)
+        if root is not None:
+            self.root = root
+        elif self.setting:
+            self.root = env_settings().data_path(self.setting, self.layout)
+
+    def __len__(self) -> int:
+        return len(self.get_sequence_list())
+
+    @property
+    def env_settings(self) -> EnvSettings:
+        """Paths of this machine, as pytracking's data sets take them."""
+        return pytracking_settings()
 
     @abstractmethod
     def get_sequence_list(self) -> SequenceList:

@@ -68,7 +68,8 @@ def load_dataset(name: str) -> BaseDataset:
     if entry is None:
         raise unknown_name("data set", known_as, DATASETS)
     module = importlib.import_module(f"pytracking.evaluation.{entry.module}")
-    dataset: BaseDataset = getattr(module, entry.class_name)(Path(path).expanduser().absolute() if path else None)
+    folder = [Path(path).expanduser().absolute()] if path else []  # a data set written for pytracking takes none
+    dataset: BaseDataset = getattr(module, entry.class_name)(*folder)
     return dataset
 
 

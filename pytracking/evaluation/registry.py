@@ -1,39 +1,72 @@
-"""Which trackers and parameter files there are, found by looking at folders: nothing of them is imported."""
+"""Which trackers and parameter files there are, found by looking at folders: nothing of them is imported.
 
+Beside those of this project, the folders of the setting `tracker_path` may hold others, as `tracker/<name>` and
+`parameter/<name>/<file>.py`; they are imported as `pytracking.tracker.<name>` and `pytracking.parameter.<name>.<file>`.
+"""
+
+import importlib
 from pathlib import Path
 
-from ltr.common.errors import unknown_name
+from ltr.common.environment import env_settings
+from ltr.common.errors import InputError, unknown_name
 from ltr.common.packages import package_folders, summary
 
 __all__ = ["find_parameters", "find_tracker", "list_parameters", "list_trackers", "package_folders", "summary"]
 
 TRACKERS = "pytracking.tracker"
 PARAMETERS = "pytracking.parameter"
+GUIDE = "docs/pytracking.md says what of pytracking is here, and how a tracker of one's own, or of others, is added"
 
 
 def list_trackers(package: str = TRACKERS) -> list[str]:
     """Names of the trackers: the folders whose `__init__.py` has a `get_tracker_class`."""
-    inits = [path for folder in package_folders(package) for path in folder.glob("*/__init__.py")]
-    return sorted(path.parent.name for path in inits if "get_tracker_class" in path.read_text(encoding="utf-8"))
+    inits = [path for folder in _folders(package) for path in folder.glob("*/__init__.py")]
+    return sorted({path.parent.name for path in inits if "get_tracker_class" in path.read_text(encoding="utf-8")})
 
 
 def list_parameters(tracker: str, package: str = PARAMETERS) -> dict[str, Path]:
     """Parameter files of a tracker by name; files that start with an underscore are shared parts, not parameters."""
-    paths = [path for folder in package_folders(package) for path in (folder / tracker).glob("*.py")]
-    return {path.stem: path for path in sorted(paths) if not path.stem.startswith("_")}
+    paths = [path for folder in reversed(_folders(package)) for path in (folder / tracker).glob("*.py")]
+    return {path.stem: path for path in sorted(paths, key=lambda path: path.name) if not path.stem.startswith("_")}
 
 
 def find_parameters(tracker: str, name: str, package: str = PARAMETERS) -> Path:
-    """File of one parameter set. Raises InputError, with the nearest name, where there is none."""
+    """File of one parameter set, which can be imported then. Raises InputError, with the nearest name, without one."""
     known = list_parameters(tracker, package)
     if name not in known:
         raise unknown_name(f"{tracker} parameter file", name, known)
+    _search_in(package, _folders(package))
+    _search_in(f"{package}.{tracker}", [folder / tracker for folder in _folders(package)])
     return known[name]
 
 
 def find_tracker(name: str, package: str = TRACKERS) -> str:
-    """Module of a tracker. Raises InputError, with the nearest name, where there is none."""
+    """Module of a tracker, which can be imported then. Raises InputError, with the nearest name, without one."""
     known = list_trackers(package)
     if name not in known:
-        raise unknown_name("tracker", name, known)
+        raise InputError(f"{unknown_name('tracker', name, known)}\n  {GUIDE}")
+    _search_in(package, _folders(package))
     return f"{package}.{name}"
+
+
+def _folders(package: str) -> list[Path]:
+    """Folders of a package, its own first. Raises InputError where the setting tracker_path names something else."""
+    if package not in (TRACKERS, PARAMETERS):
+        return package_folders(package)
+    own = Path(__file__).resolve().parents[1] / package.rpartition(".")[2]
+    roots = env_settings().tracker_path
+    if wrong := [root for root in roots if not root.is_dir()]:
+        raise InputError(
+            f"tracker_path names {wrong[0]}, which is no folder; expected there: tracker/<name>/__init__.py"
+        )
+    others = [root / own.name for root in roots]
+    return [own, *(folder for folder in others if folder.is_dir())]
+
+
+def _search_in(package: str, folders: list[Path]) -> None:
+    """Let the modules of a package be found in these folders, too."""
+    if len(folders) > 1:
+        path = importlib.import_module(package).__path__
+        for folder in folders:
+            if folder.is_dir() and str(folder) not in path:
+                path.append(str(folder))

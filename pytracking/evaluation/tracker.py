@@ -89,6 +89,21 @@ class Tracker(TrackerSetup):
         options |= {"debug": debug or 0, "visdom_info": visdom_info, "save_results": save_results}
         return run_video(self, source, np.atleast_2d(boxes).tolist(), **options)
 
+    def run_video(
+        self,
+        videofilepath: str | Path,
+        optional_box: SequenceOf[float] | None = None,
+        debug: int | None = None,
+        visdom_info: dict[str, Any] | None = None,
+        save_results: bool = False,
+    ) -> VideoSummary:
+        """`run_video_generic` on a video, as pytracking's method of this name."""
+        return self.run_video_generic(debug, visdom_info, videofilepath, optional_box, save_results)
+
+    def run_webcam(self, debug: int | None = None, visdom_info: dict[str, Any] | None = None) -> VideoSummary:
+        """`run_video_generic` before the first camera, as pytracking's method of this name."""
+        return self.run_video_generic(debug, visdom_info)
+
 
 def trackerlist(
     name: str,

@@ -3,10 +3,12 @@
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from pytracking import run_video, run_webcam
+from pytracking.evaluation import Tracker
 from pytracking.evaluation.results import load_result
 from tests.pytracking.dummy import write_frames
 
@@ -41,6 +43,20 @@ def test_save_debug_needs_no_server(walk: Path, tmp_path: Path, capsys: pytest.C
     debug = tmp_path / "results" / "dimp" / "dimp_lite" / "debug"
     assert sorted(path.name for path in debug.iterdir()) == ["video_walk_1_panels.mp4", "video_walk_1_strip.png"]
     assert (tmp_path / "my.mp4").exists()
+
+
+def test_functions_and_methods_of_pytracking(monkeypatch: pytest.MonkeyPatch) -> None:
+    """They are other names of one method; a camera is the first one."""
+    calls: list[tuple[Any, ...]] = []
+    monkeypatch.setattr(Tracker, "run_video_generic", lambda self, *arguments: calls.append((self.name, *arguments)))
+    Tracker("dimp", "dimp_lite").run_video("v.mp4", [1, 2, 3, 4], 1, {"port": 1}, True)
+    Tracker("dimp", "dimp_lite").run_webcam(2)
+    run_webcam.run_webcam("dimp", "dimp_lite", visdom_info={"port": 2})
+    assert calls == [
+        ("dimp", 1, {"port": 1}, "v.mp4", [1, 2, 3, 4], True),
+        ("dimp", 2, None),
+        ("dimp", None, {"port": 2}),
+    ]
 
 
 @pytest.mark.parametrize(

@@ -1,3 +1,4 @@
+import dataclasses
 import importlib
 
 import numpy as np
@@ -19,7 +20,8 @@ def test_every_entry_leads_to_a_data_set():
         assert entry.summary
         assert cls.layout
         names = (cls.setting,) if isinstance(cls.setting, str) else cls.setting
-        assert all(hasattr(Settings, name) for name in names)
+        assert names
+        assert {field.name for field in dataclasses.fields(Settings)}.issuperset(names)
 
 
 def test_names_in_any_case_and_joined(tmp_path, monkeypatch):

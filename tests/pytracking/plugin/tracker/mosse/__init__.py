@@ -1,0 +1,5 @@
+from .mosse import Mosse
+
+
+def get_tracker_class():
+    return Mosse
