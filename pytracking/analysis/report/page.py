@@ -59,6 +59,7 @@ def page_data(report: Report) -> dict[str, Any]:
         "tables": {
             "summary": table_data(report.summary),
             "sequences": {metric: table_data(table) for metric, table in report.sequence_tables.items()},
+            "long_term": report.long_term and table_data(report.long_term),
             "attributes": report.attribute_table and table_data(report.attribute_table),
             "comparison": report.comparison and table_data(report.comparison),
             "runs": table_data(report.provenance.runs),

@@ -14,6 +14,8 @@ from ltr.common.errors import InputError
 from pytracking.analysis.comparison import Comparison
 from pytracking.analysis.evaluation import Evaluation
 from pytracking.analysis.report.definitions import definitions
+from pytracking.analysis.report.long_term import NOTE as LONG_TERM_NOTE
+from pytracking.analysis.report.long_term import long_term_table
 from pytracking.analysis.report.pairs import compare_pairs, comparison_note, pair_table
 from pytracking.analysis.report.plots import PLOTS, curves
 from pytracking.analysis.report.provenance import Provenance, provenance
@@ -48,6 +50,7 @@ class Report:
     provenance: Provenance
     notices: list[str]  # what a reader has to know before the numbers
     title: str
+    long_term: Table | None = None  # a row for each tracker; None where no target is ever absent
     date: str = field(default_factory=lambda: datetime.datetime.now().astimezone().isoformat(" ", "minutes"))
 
     @property
@@ -68,6 +71,7 @@ class Report:
             "summary": f"Scores in percent, mean ± standard deviation over runs (n − 1). {FPS_MEANING}.",
             "attributes": "AUC in percent on the sequences with each attribute. The radar's scale does not start at 0.",
             "comparison": comparison_note(self.pairs),
+            "long_term": LONG_TERM_NOTE,
             "strips": "The sequences with the lowest AUC, averaged over trackers: frames at equal distances, with the "
             "ground truth in dashed white and the boxes of each tracker's first run. Below, the overlap over time.",
         }
@@ -95,7 +99,12 @@ class Report:
 
     def tables(self) -> dict[str, Table]:
         """Tables by file name."""
-        found = {"summary": self.summary, "attributes": self.attribute_table, "comparison": self.comparison}
+        found = {
+            "summary": self.summary,
+            "long_term": self.long_term,
+            "attributes": self.attribute_table,
+            "comparison": self.comparison,
+        }
         found |= {f"sequences_{metric}": table for metric, table in self.sequence_tables.items()}
         return {name: table for name, table in found.items() if table is not None}
 
@@ -149,6 +158,8 @@ def make_report(
     checked = check(evaluation)
     first_runs = {name: runs[0] for name, runs in sources.items()}
     shown, problems = film_strips(checked, dataset, first_runs, strips)
+    ranked = {tracker.name: sources[tracker.name] for tracker in checked.trackers}
+    scored = set(checked.sequences)
     return Report(
         evaluation=checked,
         attributes=attributes or {},
@@ -156,13 +167,14 @@ def make_report(
         pairs=compare_pairs(checked),
         strips=shown,
         strip_problems=problems,
-        provenance=provenance({tracker.name: sources[tracker.name] for tracker in checked.trackers}),
+        provenance=provenance(ranked),
         notices=[
             *_notices(evaluation, checked, whole or len(evaluation.sequences)),
             *_partial(checked, dataset),
-            *speed_notices({tracker.name: sources[tracker.name] for tracker in checked.trackers}, checked.sequences),
+            *speed_notices(ranked, checked.sequences),
         ],
         title=title or f"Tracking results on {evaluation.dataset}",
+        long_term=long_term_table(ranked, [sequence for sequence in dataset if sequence.name in scored]),
     )
 
 

@@ -174,19 +174,19 @@ class Presence:
 
     def __init__(self, params: RedetectionParams) -> None:
         self._params = params
-        self._average = 1.0  # the first frame is given
+        self.average = 1.0  # the first frame is given
 
     def after(self, score: float) -> float:
         """Presence score of a frame; 0 is the score of a frame in which the target is lost."""
         memory = self._params.presence_memory
-        self._average = memory * self._average + (1 - memory) * score
+        self.average = memory * self.average + (1 - memory) * score
         if self._params.presence_map is None:
             return score
         constant, of_score, of_average = self._params.presence_map
-        evidence = constant + of_score * score + of_average * self._average
+        evidence = constant + of_score * score + of_average * self.average
         return (1 + math.tanh(evidence / 2)) / 2
 
     def restart(self, score: float) -> float:
         """Presence score of the frame in which a lost target is found, with this score: its history is forgotten."""
-        self._average = score
+        self.average = score
         return self.after(score)

@@ -24,6 +24,12 @@ function showCurves() {
   draw("all");
 }
 
+function showLongTerm() {
+  if (!data.tables.long_term) return section("long-term").remove();
+  section("long-term").append(makeTable(data.tables.long_term, { swatches: true, wide: true }).box, note(data.notes.long_term));
+  return null;
+}
+
 function showAttributes() {
   if (!data.radar) return section("attributes").remove();
   const table = makeTable(data.tables.attributes, { wide: true, shade: true, noStd: true, dense: true }).box;
@@ -86,7 +92,7 @@ section("notices").append(...data.notices.map((text) => el("p", { class: "notice
 document.getElementById("trackers").append(
   ...data.trackers.map((tracker, index) => trackerButton(index, { class: "chip" }, tracker.name)),
 );
-for (const show of [showRanking, showCurves, showAttributes, showComparison, showSequences, showStrips, showRules, showProvenance]) show();
+for (const show of [showRanking, showCurves, showLongTerm, showAttributes, showComparison, showSequences, showStrips, showRules, showProvenance]) show();
 document.getElementById("contents").append(
   ...Array.from(document.querySelectorAll("section"), (part) => el("a", { href: `#${part.id}` }, part.querySelector("h2").textContent)),
 );

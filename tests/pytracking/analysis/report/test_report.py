@@ -2,11 +2,18 @@ import csv
 import json
 import re
 
+import numpy as np
 import pytest
 
-from pytracking.analysis.report import write_report_files
+from pytracking.analysis.report import make_report, write_report_files
 from pytracking.analysis.report.page import page_data
-from tests.pytracking.analysis.report.synthetic import SEQUENCES, make_evaluation, make_full_report, without_result
+from tests.pytracking.analysis.report.synthetic import (
+    SEQUENCES,
+    make_evaluation,
+    make_files,
+    make_full_report,
+    without_result,
+)
 
 HOSTILE = "</script><img src=x onerror='document.title=1'>"
 
@@ -92,3 +99,15 @@ def test_names_cannot_break_the_page(tmp_path):
     page = write_report_files(report, tmp_path / "out")[0].read_text()
     assert HOSTILE not in page
     assert page.count("</script>") == 2
+
+
+def test_absent_targets_bring_the_table_of_long_term_measures(tmp_path):
+    evaluation = make_evaluation()
+    sequences, sources = make_files(tmp_path, evaluation)
+    assert make_report(evaluation, sources, sequences).long_term is None
+    sequences[1].ground_truth_rect[2:4] = np.nan
+    report = make_report(evaluation, sources, sequences)
+    assert [row["tracker"] for row in report.tables()["long_term"].records()] == ["good", "fair", "poor"]
+    assert report.long_term is not None
+    assert page_data(report)["tables"]["long_term"]["title"] == report.long_term.title
+    assert report.notes["long_term"] in report.markdown()
