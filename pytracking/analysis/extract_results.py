@@ -1,12 +1,14 @@
-"""Raw scores in the form of pytracking's `extract_results`, for scripts written against it."""
+"""Measures of frames and raw scores in the form of pytracking's `extract_results`, for scripts written against it."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence as SequenceOf
-from typing import Any
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ltr.common.boxes import overlap
 from ltr.common.environment import env_settings
 from ltr.common.errors import InputError
 from ltr.common.types import Array
@@ -14,6 +16,57 @@ from pytracking.analysis.evaluation import evaluate, group_runs
 from pytracking.analysis.result_files import ResultSource
 from pytracking.analysis.run_scores import ScoringOptions
 from pytracking.evaluation.data import Sequence
+from pytracking.scoring.conventions import rules_of
+from pytracking.scoring.metrics import center_error, fit_rows, frame_measures, normalized_error, valid_and_absent
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+
+def calc_err_center(pred_bb: Tensor, anno_bb: Tensor, normalized: bool = False) -> Tensor:  # (N, 4), (N, 4) -> (N,)
+    """Distance of the centers, in pixels, or with x and y in widths and heights of the annotation."""
+    boxes, truth = pred_bb.numpy(), anno_bb.numpy()
+    return _tensor(normalized_error(boxes, truth, 1.0, True) if normalized else center_error(boxes, truth, 1.0))
+
+
+def calc_iou_overlap(pred_bb: Tensor, anno_bb: Tensor) -> Tensor:  # (N, 4), (N, 4) -> (N,)
+    """Intersection over union of boxes that reach to x + w - 1, y + h - 1."""
+    return _tensor(overlap(pred_bb.numpy(), anno_bb.numpy(), 1.0))
+
+
+def calc_seq_err_robust(
+    pred_bb: Tensor,  # (M, 4)
+    anno_bb: Tensor,  # (N, 4), in the pixel numbers of the data set's files
+    dataset: str,
+    target_visible: Tensor | None = None,  # (N,)
+) -> tuple[Tensor, Tensor, Tensor, Tensor]:  # (N,) each
+    """Overlap, center error, normalized error and validity of each frame, by the pytracking convention.
+
+    Raises InputError for predictions with NaN or negative sizes, for annotations with NaN but in UAV123, and for fewer
+    predictions than frames in LaSOT.
+    """
+    predicted, truth = pred_bb.double().numpy(), anno_bb.double().numpy()
+    if not np.isfinite(predicted).all() or (predicted[:, 2:] < 0).any():
+        raise InputError("expected predicted boxes of finite numbers and no negative sizes, found others")
+    if np.isnan(truth).any() and not dataset.startswith("uav"):
+        raise InputError(f"expected annotated boxes without NaN in the data set {dataset}, found some")
+    rules = rules_of("pytracking", dataset)
+    visible = None if target_visible is None else target_visible.bool().numpy()
+    if visible is not None and rules.absent == "ignored":
+        rules = replace(rules, absent="invalid")
+    try:
+        predicted = fit_rows(predicted, truth, rules)
+    except ValueError as error:
+        raise InputError(str(error)) from error
+    valid, absent = valid_and_absent(truth, rules, visible, 0)
+    overlaps, errors, norm_errors = map(_tensor, frame_measures(predicted, truth, rules, valid, absent))
+    return overlaps, errors, norm_errors, _tensor(valid)
+
+
+def _tensor(numbers: Array) -> Tensor:
+    import torch
+
+    return torch.from_numpy(numbers)
 
 
 def extract_results(

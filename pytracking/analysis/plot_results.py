@@ -2,7 +2,7 @@
 
 Scores follow pytracking's rules; `convention="official"` takes those of each benchmark's own toolkit. Plots are written
 as PDF and PNG to `<result_plot_path>/<report_name>/`. Numbers come from the result files, by way of a cache that knows
-their content. All functions but `plot_got_success` take the keywords of `EvaluationOptions`.
+their content. Functions that are given trackers, but for `plot_got_success`, take the keywords of `EvaluationOptions`.
 """
 
 from __future__ import annotations
@@ -19,9 +19,10 @@ import numpy as np
 from ltr.common.environment import env_settings
 from ltr.common.errors import InputError, unknown_name
 from ltr.common.types import Array
-from pytracking.analysis.evaluation import Evaluation, evaluate
+from pytracking.analysis.evaluation import PRECISION_LIMIT, Evaluation, evaluate
 from pytracking.analysis.report.plots import PLOTS, line_figure, plot_options, save, write_curve_plot, write_radar_plot
 from pytracking.analysis.report.scores import attribute_table, check_names, sequence_table, summary_table
+from pytracking.analysis.report.style import DASHES, PALETTE, dashes, rgb
 from pytracking.analysis.report.tables import Table, make_console
 from pytracking.analysis.run_scores import ScoringOptions
 
@@ -195,6 +196,33 @@ def plot_got_success(
     options = plot_options(None, defaults | {"legend_loc": plot.legend_loc})
     figure = line_figure(lines, options, "average overlap")
     return save(figure, env_settings().result_plot_path / report_name, plot.file)
+
+
+def get_plot_draw_styles() -> list[dict[str, Any]]:
+    """Color (red, green, blue of 0 to 1) and line style, as matplotlib takes them, of trackers by their rank."""
+    count = len(PALETTE) * len(DASHES)
+    return [
+        {"color": tuple(value / 255 for value in rgb(rank)), "line_style": (0, dashes(rank)) if dashes(rank) else "-"}
+        for rank in range(count)
+    ]
+
+
+def get_auc_curve(success: Array, valid_sequence: Array) -> tuple[Array, Array]:  # (S, T, K), (S,) -> (T, K), (T,)
+    """Success curves in percent over the valid sequences, and their AUC, of the tables of `extract_results`."""
+    curves = 100 * np.asarray(success)[np.asarray(valid_sequence, dtype=bool)].mean(axis=0)
+    return curves, curves.mean(axis=-1)
+
+
+def get_prec_curve(precision: Array, valid_sequence: Array) -> tuple[Array, Array]:  # (S, T, 51), (S,) -> (T, 51), (T,)
+    """Precision curves in percent over the valid sequences, and their values at 20 pixels or 0.2 target sizes."""
+    curves = 100 * np.asarray(precision)[np.asarray(valid_sequence, dtype=bool)].mean(axis=0)
+    return curves, curves[:, PRECISION_LIMIT]
+
+
+def get_tracker_display_name(tracker: Mapping[str, Any]) -> str:
+    """Name that is shown for an entry `trackers` of `extract_results`."""
+    run = "" if tracker["run_id"] is None else f"_{tracker['run_id']:03d}"
+    return tracker["disp_name"] or f"{tracker['name']}_{tracker['param']}{run}"
 
 
 def _evaluation(

@@ -159,17 +159,38 @@ def counted_frames(truth: Array, rules: Rules, visible: Array | None = None, pix
     """Frames of the denominator, bool (N,); arguments as of `score_boxes`."""
     counted = np.ones(len(truth), dtype=bool)
     if rules.invalid == "dropped":
-        counted = _valid_and_absent(truth, rules, visible, pixel_origin)[0]
+        counted = valid_and_absent(truth, rules, visible, pixel_origin)[0]
     if rules.first_frame == "dropped":
         counted[:1] = False
     return counted
 
 
-def _valid_and_absent(truth: Array, rules: Rules, visible: Array | None, pixel_origin: int) -> tuple[Array, Array]:
+def valid_and_absent(truth: Array, rules: Rules, visible: Array | None, pixel_origin: int) -> tuple[Array, Array]:
+    """Which frames count as valid, and which are flagged as without target; arguments as of `score_boxes`."""
     is_used = visible is not None and rules.absent != "ignored"
     absent = ~np.asarray(visible) if is_used else np.zeros(len(truth), dtype=bool)
     min_corner = None if rules.min_corner is None else rules.min_corner - pixel_origin
     return valid_frames(truth, min_corner) & ~absent, absent
+
+
+def frame_measures(
+    predicted: Array,  # (N, 4)
+    truth: Array,  # (N, 4)
+    rules: Rules,
+    valid: Array,  # (N,) bool
+    absent: Array,  # (N,) bool
+) -> tuple[Array, Array, Array]:
+    """Overlap, center error and normalized error of each frame; invalid ones have numbers that are hits or misses."""
+    overlaps = overlap(predicted, truth, rules.added_pixel)
+    errors = center_error(predicted, truth, rules.added_pixel)
+    norm_errors = normalized_error(predicted, truth, rules.added_pixel, rules.scaled_centers)
+    if not valid.all():
+        overlaps[~valid] = -1.0
+        errors[~valid] = -1.0 if rules.invalid == "hit" else np.inf
+        norm_errors[~valid] = -1.0 if rules.invalid_norm == "hit" else np.inf
+        if rules.absent == "miss":
+            errors[absent] = norm_errors[absent] = np.inf
+    return overlaps, errors, norm_errors
 
 
 def score_boxes(
@@ -190,7 +211,7 @@ def score_boxes(
     Raises ValueError where there is nothing to count or the rules refuse the predictions.
     """
     predicted = fit_rows(predicted, truth, rules, offsets)
-    valid, absent = _valid_and_absent(truth, rules, visible, pixel_origin)
+    valid, absent = valid_and_absent(truth, rules, visible, pixel_origin)
     counted = counted_frames(truth, rules, visible, pixel_origin)
     if not counted.any() or (exclude_invalid and not valid.any()):
         raise ValueError("expected ground truth with at least one frame to count, found none")
@@ -201,15 +222,7 @@ def score_boxes(
     if rules.added_pixel and pixel_origin:
         shift = np.array([pixel_origin, pixel_origin, 0, 0], dtype=np.float64)
         predicted, truth = predicted + shift, truth + shift
-    overlaps = overlap(predicted, truth, rules.added_pixel)
-    errors = center_error(predicted, truth, rules.added_pixel)
-    norm_errors = normalized_error(predicted, truth, rules.added_pixel, rules.scaled_centers)
-    if not valid.all():
-        overlaps[~valid] = -1.0
-        errors[~valid] = -1.0 if rules.invalid == "hit" else np.inf
-        norm_errors[~valid] = -1.0 if rules.invalid_norm == "hit" else np.inf
-        if rules.absent == "miss":
-            errors[absent] = norm_errors[absent] = np.inf
+    overlaps, errors, norm_errors = frame_measures(predicted, truth, rules, valid, absent)
     count = int(valid.sum()) if exclude_invalid else len(truth)
     return Curves(
         count,

@@ -71,14 +71,14 @@ class TrackerParams:
         return hasattr(self, name)
 
 
-class FeatureParams:
+class FeatureParams(types.SimpleNamespace):
     """Open bag of the parameters of features; lists become a `TensorList`, as in pytracking."""
 
     def __init__(self, **values: Any) -> None:
         from pytracking.libs.tensorlist import TensorList
 
-        for name, value in values.items():
-            setattr(self, name, TensorList(value) if isinstance(value, list) else value)
+        lists = {name: TensorList(value) for name, value in values.items() if isinstance(value, list)}
+        super().__init__(**values | lists)
 
 
 class Chance:

@@ -234,6 +234,7 @@ def test_lists_of_feature_parameters_are_tensor_lists() -> None:
     params: Any = FeatureParams(scales=[1, 2], sizes=(3, 4))
     assert type(params.scales) is TensorList
     assert type(params.sizes) is tuple
+    assert repr(params) == "FeatureParams(scales=[1, 2], sizes=(3, 4))"
 
 
 def test_choices_follow_the_seed_of_the_run() -> None:
