@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from pytracking.evaluation.running import RunSummary
 
 ALL_PANELS = 3  # debug level
+FORMATS = ("coco", "mot", "cvat")
+FORMAT_HELP = "write the boxes for annotation programs, too: COCO JSON, MOT text, CVAT XML; may be given several times"
 
 
 def run_tracker(
@@ -32,12 +34,14 @@ def run_tracker(
     results_path: str | Path | None = None,
     save_video: bool = False,
     save_debug: bool = False,
+    annotation_formats: SequenceOf[str] = (),
 ) -> RunSummary:
     """Run a tracker on a data set, or on some of its sequences (names or numbers); results are saved.
 
     `debug` 1 to 3 shows panels, by way of visdom unless `visdom_info` says `use_visdom` False, and saves no results.
     `save_debug` writes the panels to files, all of them where `debug` is 0, and then without visdom. `save_video`
-    writes videos with the boxes. They go to `debug` and `videos` in the folder of the results.
+    writes videos with the boxes, `annotation_formats` (coco, mot, cvat) files for annotation programs. They go to
+    `debug`, `videos` and `annotations` in the folder of the results.
     Raises InputError, before anything is run, for unknown names, unset paths and results of other parameters.
     """
     from pytracking.evaluation.datasets import get_dataset
@@ -61,6 +65,11 @@ def run_tracker(
         videos = tracker.results_dir / "videos"
         write_result_videos(tracker.results_dir, dataset, videos)
         print(f"videos: {videos}", file=sys.stderr)
+    if annotation_formats and not debug:
+        from pytracking.evaluation.annotation_export import FOLDER, export_results
+
+        export_results(tracker.results_dir, dataset, annotation_formats)
+        print(f"annotations: {tracker.results_dir / FOLDER}", file=sys.stderr)
     return summary
 
 
@@ -135,6 +144,7 @@ def _parser() -> argparse.ArgumentParser:
     option("visdom_port", type=parse_port, default=8097, help="port of the visdom server")
     option("save_video", action="store_true", help="write videos with the boxes, in the folder of the results")
     option("save_debug", action="store_true", help="write the panels to files there; without --debug all, no visdom")
+    option("format", action="append", choices=FORMATS, default=[], help=FORMAT_HELP)
     option("device", help="cpu, cuda, cuda:1 ... (default: the first GPU where there is one)")
     option("seed", type=int, default=0, help="base of the sequences' seeds (default: 0)")
     option("overwrite", action="store_true", help="run again what has results")
@@ -157,7 +167,7 @@ def main(arguments: SequenceOf[str] | None = None) -> int:
     if args.show:
         return exit_status(lambda: show_parameters(args.tracker_name, args.tracker_param, args.runid, args.device))
     visdom_info = {"use_visdom": args.use_visdom, "server": args.visdom_server, "port": args.visdom_port}
-    options = {name: getattr(args, name) for name in SWITCHES}
+    options = {name: getattr(args, name) for name in SWITCHES} | {"annotation_formats": args.format}
     what = (args.tracker_name, args.tracker_param, args.runid, args.dataset_name, args.sequence)
     return exit_status(lambda: run_tracker(*what, args.debug, args.threads, visdom_info, **options).exit_status)
 

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ltr.common.errors import exit_status
-from pytracking.run_tracker import ALL_PANELS, parse_bool, parse_count, parse_port
+from pytracking.run_tracker import ALL_PANELS, FORMAT_HELP, FORMATS, parse_bool, parse_count, parse_port
 
 if TYPE_CHECKING:
     from pytracking.video.run import VideoSummary
@@ -69,6 +69,7 @@ def make_parser(description: str | None) -> argparse.ArgumentParser:
     option("no_display", action="store_true", help="no window")
     option("save_results", action="store_true", help="write boxes, times, scores and flags to the tracker's results")
     option("save_video", nargs="?", const=True, default=False, metavar="FILE.mp4", help="write a video with the boxes")
+    option("format", action="append", choices=FORMATS, default=[], help=FORMAT_HELP)
     option("max_frames", type=parse_count, help="end after this many frames")
     option("debug", type=parse_count, default=0, help="1 to 3: show panels of the first target (default: 0)")
     option("save_debug", action="store_true", help="write the panels to files; without --debug all, no visdom")
@@ -123,6 +124,7 @@ def run_command(args: argparse.Namespace, source: str | int) -> int:
             save_video=save_video,
             overwrite=args.overwrite,
             max_frames=args.max_frames,
+            annotation_formats=args.format,
         )
         print(summary.describe(), file=sys.stderr)
         return 0

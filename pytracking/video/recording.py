@@ -114,6 +114,8 @@ class Recording:
         self._published = self._files.publish(self._record)
 
     def _begin(self, number: int, target: Target) -> None:
+        if target.image_size is not None:
+            self._record.setdefault("image_size", list(target.image_size))
         self._record["targets"][str(number)] = {
             "first_frame": self._num_frames + 1,
             "init_bbox": [float(value) for value in target.output["target_bbox"]],

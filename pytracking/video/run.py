@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any, Self
 from ltr.common.errors import InputError
 from ltr.common.interruption import completing
 from ltr.common.types import Image
+from pytracking.evaluation.annotation_export import export_video
 from pytracking.utils.video_writer import VideoWriter
 from pytracking.video.recording import Recording, recover_recordings
 from pytracking.video.scene import Scene
@@ -72,6 +73,7 @@ def run_video(
     save_video: bool | str | Path = False,
     overwrite: bool = False,
     max_frames: int | None = None,
+    annotation_formats: SequenceOf[str] = (),
     on_frame: OnVideoFrame | None = None,
 ) -> VideoSummary:
     """Track targets through a video file, a folder of images, a camera or a stream.
@@ -80,12 +82,14 @@ def run_video(
     this process serves to this machine (`draw_in_browser`; `browser_port` None: `browser.server.PORT`, or a free one
     where that is taken; 0: a free one). `save_results`
     writes boxes, times, scores and flags of each target to the folder of the tracker's results, `save_video` a video
-    there or to a path (`Recording` says under which names). `overwrite` sets results of other parameters in that
+    there or to a path (`Recording` says under which names), `annotation_formats` (coco, mot, cvat) all boxes to files
+    for annotation programs. `overwrite` sets results of other parameters in that
     folder aside. `debug` 1 to 3 shows panels of the first target (`live_view.open_view`). Ends with the source, after
     `max_frames`, by a key, or by Ctrl-C, which loses nothing. Where there is no screen and `boxes` are given, the
     video is tracked without one. What an earlier run that was killed left in the folder is completed.
     Raises InputError for a source, boxes or names that cannot be used, and for an output that is the source.
     """
+    with_rows = save_results or bool(annotation_formats)
     setup.get_parameters()  # an unknown name is reported before a camera is opened
     files = source_files(source)
     if setup.results_dir.is_dir():
@@ -101,9 +105,9 @@ def run_video(
             if screen is not None:
                 stack.push(lambda _, error, __: screen.close(_ending(player.summary, error)))
             stack.callback(player.close_view)
-            if save_results or save_video is True:
+            if with_rows or save_video is True:
                 about = describe_source(source)
-                recording = Recording(setup, player.name, about, with_rows=save_results, overwrite=overwrite)
+                recording = Recording(setup, player.name, about, with_rows=with_rows, overwrite=overwrite)
                 stack.callback(player.finish_recording)
                 player.record(recording)
                 if save_video is True:
@@ -113,6 +117,8 @@ def run_video(
                 player.write_to(stack.enter_context(named))
             with contextlib.suppress(KeyboardInterrupt):
                 player.play(boxes, max_frames, on_frame)
+        if annotation_formats:
+            player.summary.files += export_video(setup.results_dir, player.recorded_name, annotation_formats)
         return player.summary
 
 
@@ -127,7 +133,7 @@ class Player:
         debug: int = 0,
         visdom_info: dict[str, Any] | None = None,
     ) -> None:
-        self.name = f"video_{source.name}"
+        self.name = self.recorded_name = f"video_{source.name}"
         self.summary = VideoSummary()
         self._setup, self._source, self._screen = setup, source, screen
         self._debug, self._visdom_info = debug, visdom_info
@@ -151,6 +157,7 @@ class Player:
         """Complete the files of boxes."""
         assert self._recording is not None
         name, files = self._recording.close(self.summary.num_dropped)
+        self.recorded_name = name
         self.summary.files += files
         if name != self.name:
             self.summary.notes.append(f"{self.name} is another run, which is kept; this one is {name}")

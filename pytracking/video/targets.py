@@ -30,6 +30,7 @@ class Target:
     tracker: BaseTracker
     output: dict[str, Any]
     seconds: float  # in the tracker, of the last frame
+    image_size: tuple[int, int] | None = None  # width, height
 
     @property
     def color(self) -> Color:
@@ -61,7 +62,7 @@ class Targets:
         except ValueError as error:
             raise InputError(f"target {number}: {error}") from error
         first = {"target_bbox": list(box), "object_presence_score": 1.0, "flag": "init"}
-        target = Target(number, tracker, first | (output or {}), clock(tracker) - start)
+        target = Target(number, tracker, first | (output or {}), clock(tracker) - start, image.shape[1::-1])
         self.num_made = number
         self.present.append(target)
         return target
