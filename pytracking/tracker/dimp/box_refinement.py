@@ -13,6 +13,7 @@ from torch import Tensor
 
 from ltr.common.transfer import upload
 from ltr.common.types import Array
+from ltr.data.bounding_box_utils import rect_to_rel, rel_to_rect
 from pytracking.tracker.dimp.params import DiMPParams
 from pytracking.tracker.dimp.state import CropView, TargetState, box_from_crop, trusted_share
 
@@ -97,16 +98,16 @@ def refine_relative(
 ) -> tuple[Tensor, Tensor]:
     """Ascent on center over size and log size (PrDiMP), the size of the first box being the unit for all."""
     unit = boxes[..., :1, 2:].clone()
-    relative = _to_relative(boxes, unit)
+    relative = rect_to_rel(boxes, unit)
     for _ in range(num_iter):
-        boxes = _from_relative(relative, unit)
+        boxes = rel_to_rect(relative, unit)
         iou, gradient = predict(boxes)
         # With the center fixed the corner moves by half of what the size changes by.
         of_corner, of_size = gradient[..., :2], gradient[..., 2:]
         of_log_size = (of_size - of_corner / 2) * boxes[..., 2:]
         relative = relative + step_length * torch.cat((of_corner * unit, of_log_size), dim=-1)
         step_length = step_length * step_decay
-    return _from_relative(relative, unit), iou
+    return rel_to_rect(relative, unit), iou
 
 
 def refine_boxes(
@@ -143,12 +144,3 @@ def select_box(
     kept = keep.gather(-1, best)[..., None]
     chosen = boxes.gather(-2, best[..., None].expand(*best.shape, 4)).masked_fill(~kept, 0)
     return chosen.sum(dim=-2) / kept.sum(dim=-2), keep.any(dim=-1)
-
-
-def _to_relative(boxes: Tensor, unit: Tensor) -> Tensor:
-    return torch.cat(((boxes[..., :2] + boxes[..., 2:] / 2) / unit, boxes[..., 2:].log()), dim=-1)
-
-
-def _from_relative(relative: Tensor, unit: Tensor) -> Tensor:
-    size = relative[..., 2:].exp()
-    return torch.cat((relative[..., :2] * unit - size / 2, size), dim=-1)
