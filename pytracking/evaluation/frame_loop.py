@@ -71,6 +71,8 @@ def append_result(output: Output, result: dict[str, Any], seconds: float, peak_m
         output["flag"].append(str(result["flag"]))
     if peak_memory is not None:
         output["peak_memory"].append(peak_memory)
+    if result.get("rejected_updates") is not None:
+        output.setdefault("rejected_updates", []).append(int(result["rejected_updates"]))
 
 
 def finish_output(output: Output) -> Output:

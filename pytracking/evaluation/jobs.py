@@ -37,6 +37,7 @@ class Outcome:
     message: str = ""  # of a failure
     traceback: str = ""  # of a failure that is not the input's fault
     auc: float | None = None  # where ground truth is known
+    rejected_updates: int = 0  # of online learning, which were undone
     out_of_memory: bool = False
     device_failure: str = ""  # what the GPU failed with, which is not the job's fault: another process is to run it
 
@@ -54,7 +55,8 @@ class Outcome:
         """One line for the terminal."""
         if self.status == "done":
             score = "" if self.auc is None else f", AUC {self.auc:.3f}"
-            text = f"{self.frames} frames, {self.fps:.1f} fps{score}"
+            undone = f", {self.rejected_updates} updates undone" if self.rejected_updates else ""
+            text = f"{self.frames} frames, {self.fps:.1f} fps{score}{undone}"
         elif self.status == "skipped":
             text = "skipped: results exist (use --overwrite)"
         elif self.status == "claimed":
@@ -233,7 +235,8 @@ def _finished(job: Job, output: Output) -> Finished:
 
 def _done(job: Job, output: Output) -> Outcome:
     auc = _auc(job.sequence, output)
-    return job.outcome("done", frames=len(output["time"]), seconds=sum(output["time"]), auc=auc)
+    frames, rejected = len(output["time"]), max(output.get("rejected_updates", ()), default=0)
+    return job.outcome("done", frames=frames, seconds=sum(output["time"]), auc=auc, rejected_updates=rejected)
 
 
 def _auc(sequence: Sequence, output: Output) -> float | None:

@@ -4,8 +4,8 @@
 - `<sequence>.txt`: a row `x y w h` per frame, tab-separated, 0-based pixels; written last, so it means "complete";
 - `<sequence>_time.txt`: seconds per frame (first row: initialization);
 - `<sequence>_object_presence_scores.txt` and `<sequence>_flags.txt`, of trackers that report them;
-- `<sequence>_info.json`: seed, frames, what the data was (`result_identity`), image size, fps, peak memory, date,
-  software and device of this sequence;
+- `<sequence>_info.json`: seed, frames, what the data was (`result_identity`), image size, fps, peak memory, number of
+  updates that were undone (null: the tracker does not say), date, software and device of this sequence;
 and one `run.json` with every parameter, a hash of all that changes results, and the software and device of the process
 that began. Results with another hash, and results of other images, are never reused and never mixed with new ones; what
 gives way to new ones is set aside. Hidden files are there while somebody writes: claims (`.<sequence>.claim`) and texts
@@ -205,6 +205,7 @@ class ResultStore:
             "seed": seed,
             "fps": round(len(seq) / seconds, 3) if seconds > 0 else None,
             "peak_memory": max(output.get("peak_memory", ()), default=None),
+            "rejected_updates": max(output.get("rejected_updates", ()), default=None),
             "date": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
             "environment": describe_environment(self.device),
         }

@@ -37,7 +37,8 @@ class Tracker(TrackerSetup):
     ) -> Output:
         """Track through a sequence: lists with one entry a frame.
 
-        `target_bbox`, `time`, `object_presence_score`, `flag`, and `peak_memory`, the bytes of `PeakMemory` until then.
+        `target_bbox`, `time`, `object_presence_score`, `flag`; and until then `peak_memory`, the bytes of `PeakMemory`,
+        and, of trackers that learn under a watch, `rejected_updates`, the number of updates that were undone.
 
         `time` counts seconds in `initialize` and `track` with the device synchronized; reading images and loading the
         network are left out. Lists that the tracker does not report are empty. With `debug` > 0 (None: that of the

@@ -71,6 +71,7 @@ class Recording:
             "date": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
             "environment": describe_environment(setup.device),
             "targets": {},
+            "rejected_updates": {},  # of each target's online learning, so far
         }
         self._claim = contextlib.ExitStack()
         with self._files.errors():
@@ -87,8 +88,13 @@ class Recording:
         """One row for each target that ever was. Raises UnwritableError where there is no room."""
         present = {target.number: target for target in targets}
         with self._files.errors():
-            for number in sorted(present.keys() - self._open.keys()):
-                self._begin(number, present[number])
+            for number in sorted(present):
+                if str(number) not in self._record["targets"]:
+                    self._begin(number, present[number])
+            rejected = {str(number): target.output.get("rejected_updates") for number, target in present.items()}
+            if not rejected.items() <= self._record["rejected_updates"].items():
+                self._record["rejected_updates"] |= rejected
+                self._files.write_record(self._record)
             if self._with_rows:
                 for number, files in self._open.items():
                     files.add(present.get(number))
@@ -155,11 +161,13 @@ class _Files:
                 self.write_record(record)  # with the name: where this process is killed, another one goes on
             name = record["name"]
             about = {key: value for key, value in record.items() if key not in ("targets", "name")}
+            rejected = record.get("rejected_updates", {})
             if video.exists():
                 shown.append(self._show(".mp4", name))
             for number, target in record["targets"].items():
                 if self.hidden(f"_{number}.txt").exists():
-                    write_atomic(self.named(f"_{number}_info.json", name), json.dumps(about | target, indent=1) + "\n")
+                    info = about | target | {"rejected_updates": rejected.get(number)}
+                    write_atomic(self.named(f"_{number}_info.json", name), json.dumps(info, indent=1) + "\n")
                     for kind in reversed(COLUMNS):  # the boxes last, which means that all is there
                         path = self._show(f"_{number}{kind}.txt", name)
                     shown.append(path)

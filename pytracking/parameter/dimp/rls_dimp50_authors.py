@@ -1,4 +1,4 @@
-"""RLS-DiMP as the authors' code runs it: float16 P, reset every 100 updates, one proposal."""
+"""RLS-DiMP as the authors' code runs it: float16 P, reset every 100 updates, one proposal, no update undone."""
 
 from pytracking.parameter.dimp._base import LONG_TERM_STEP, dimp50, rls
 from pytracking.tracker.dimp.params import DiMPParams
@@ -12,4 +12,5 @@ def parameters() -> DiMPParams:
         rls_dtype="float16",
         rls_virtual_input_stride=2,
         rls_reset_interval=100,
+        guard_updates=False,
     )

@@ -58,7 +58,8 @@ class BaseTracker:
         """Find the target in the next frame.
 
         Returns a dict with `target_bbox` [x, y, w, h], `object_presence_score` (float) and `flag` (str), and
-        whatever else the tracker reports. Raises InputError for an image that cannot be meant.
+        whatever else the tracker reports: `rejected_updates` (int), the updates of its online learning that were undone
+        so far, goes to the information about the sequence. Raises InputError for an image that cannot be meant.
         """
         raise TypeError(f"{type(self).__name__} has no track(image, info)")
 

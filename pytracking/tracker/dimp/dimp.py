@@ -97,7 +97,7 @@ class DiMP(BaseTracker):
         self.redetection = Redetection(params) if params.redetection else None
         self.presence = Presence(params)
         self.tiles: list[CropArea] = []  # that were searched beside it, while the target is lost
-        return {"target_bbox": self.target.box(), "object_presence_score": 1.0, "flag": "normal"}
+        return self._output("normal", 1.0)
 
     @in_float32
     @torch.no_grad()
@@ -152,7 +152,8 @@ class DiMP(BaseTracker):
         params = self.params
         hidden = params.output_not_found_box and (flag == "not_found" or presence < params.presence_threshold)
         box = [-1.0] * 4 if hidden else self.target.box()
-        return {"target_bbox": box, "object_presence_score": presence, "flag": flag}
+        rejected = self.classifier.rejected_updates
+        return {"target_bbox": box, "object_presence_score": presence, "flag": flag, "rejected_updates": rejected}
 
     def _search(self, image: Image, redetection: Redetection) -> dict[str, Any]:
         """A frame in which the target is lost: it is looked for, and nothing is learnt."""

@@ -1,13 +1,16 @@
 """The target filter and its online learning: memory, schedule of updates, and the optimizer of the parameter file."""
 
 import copy
+import functools
+import warnings
 from typing import Any
 
 import torch
 from torch import Tensor
 
 from ltr.common.transfer import upload
-from ltr.models.target_classifier.online import OnlineDescent
+from ltr.models.target_classifier.guard import RejectedUpdateWarning, UpdateGuard
+from ltr.models.target_classifier.online import FilterLearner, OnlineDescent
 from pytracking.tracker.dimp.localization import Flag
 from pytracking.tracker.dimp.online_optimizers import make_online_optimizer
 from pytracking.tracker.dimp.params import DiMPParams
@@ -29,11 +32,12 @@ class OnlineClassifier:
     ) -> None:
         self.params = params
         self.classifier = classifier
-        steepest_descent = classifier.filter_optimizer
+        self.steepest_descent = classifier.filter_optimizer
         if params.filter_reg is not None:
-            steepest_descent = copy.deepcopy(steepest_descent)  # the network is shared with other trackers
-            steepest_descent.filter_reg.fill_(params.filter_reg)
-        self.optimizer = make_online_optimizer(params, steepest_descent)
+            self.steepest_descent = copy.deepcopy(self.steepest_descent)  # the network is shared with other trackers
+            self.steepest_descent.filter_reg.fill_(params.filter_reg)
+        self.guard = UpdateGuard(self.steepest_descent) if params.guard_updates else None
+        self.optimizer = make_online_optimizer(params, self.steepest_descent)
         if isinstance(self.optimizer, OnlineDescent):
             self.optimizer.reset(seed)
         self.memory = SampleMemory(features, boxes, params.sample_memory_size, params.init_samples_minimum_weight)
@@ -41,9 +45,8 @@ class OnlineClassifier:
         filter = classifier.filter_initializer(features, boxes)
         if params.filter_init_zero:
             filter = torch.zeros_like(filter)
-        self.watches = params.debug >= WATCHED_LEVEL
-        self.filter, _, self.losses = steepest_descent(  # losses of the last update, while they are watched
-            filter, feat=features, bb=boxes, num_iter=params.net_opt_iter, compute_losses=self.watches
+        self.filter, self.losses = self._improved(  # losses of the last update, those that were computed
+            self.steepest_descent, filter, features, boxes, None, params.net_opt_iter
         )
         self.first_filter = self.filter
 
@@ -72,14 +75,15 @@ class OnlineClassifier:
 
     def update(self, num_iter: int) -> None:
         """Improve the filter on what is stored (Algorithm 2, from step 4 on)."""
-        self.filter, _, self.losses = self.optimizer(
-            self.filter,
-            feat=self.memory.features,
-            bb=self.memory.boxes,
-            sample_weight=self.memory.weights,
-            num_iter=num_iter,
-            compute_losses=self.watches,
+        memory = self.memory
+        self.filter, self.losses = self._improved(
+            self.optimizer, self.filter, memory.features, memory.boxes, memory.weights, num_iter
         )
+
+    @property
+    def rejected_updates(self) -> int:
+        """Updates that were undone so far."""
+        return 0 if self.guard is None else self.guard.num_rejected
 
     def kept_filter(self, share: float, num_iter: int) -> Tensor:  # (1, C, k, k)
         """The first frame's filter, improved on its samples and on those with that share of the usual score.
@@ -90,15 +94,54 @@ class OnlineClassifier:
         memory = self.memory
         used = memory.believed(share)
         weights = memory.weights[used]
-        filter, _, _ = copy.deepcopy(self.optimizer)(
+        filter, _ = self._improved(
+            copy.deepcopy(self.optimizer),
             self.first_filter,
-            feat=memory.features[used],
-            bb=memory.boxes[used],
-            sample_weight=weights / weights.sum(),
-            num_iter=num_iter,
-            compute_losses=False,
+            memory.features[used],
+            memory.boxes[used],
+            weights / weights.sum(),
+            num_iter,
         )
         return filter
 
+    def _improved(
+        self,
+        learner: FilterLearner,
+        filter: Tensor,  # (1, C, k, k)
+        features: Tensor,  # (N, C, H, W)
+        boxes: Tensor,  # (N, 4) xywh in crop pixels
+        weights: Tensor | None,  # (N,)
+        num_iter: int,
+    ) -> tuple[Tensor, list[Tensor]]:
+        """The filter after an update, or before it where that is undone, and its losses."""
+        learn = learner if self.guard is None else functools.partial(self.guard, learner)
+        rejected = self.rejected_updates
+        filter, _, losses = learn(
+            filter,
+            feat=features,
+            bb=boxes,
+            sample_weight=weights,
+            num_iter=num_iter,
+            compute_losses=self.params.debug >= WATCHED_LEVEL,
+        )
+        if rejected == 0 < self.rejected_updates:
+            warnings.warn(self._told(learner), RejectedUpdateWarning, stacklevel=3)
+        return filter, losses
+
     def _is_hard_negative(self, flag: Flag) -> bool:
         return flag == "hard_negative" and self.params.hard_negative_learning_rate is not None
+
+    def _told(self, learner: FilterLearner) -> str:
+        """What the first update that was undone did, and what to change."""
+        assert self.guard is not None
+        (before, after), params = self.guard.last, self.params
+        name = "steepest_descent" if learner is self.steepest_descent else params.online_optimizer
+        remedy = "fewer iterations (net_opt_iter, net_opt_update_iter, net_opt_hn_iter)"
+        if name not in ("steepest_descent", "rls_sd"):
+            step = f"{params.online_step_length:g}"
+            remedy = f"an online_step_length below {step}, or online_optimizer='rls_sd', which needs none"
+        return (
+            f"an update of the filter by '{name}' took its loss from {before:.6g} to {after:.6g} and was undone; "
+            "more of them in this sequence are only counted ('rejected_updates'). Choose "
+            f"{remedy}; guard_updates=False keeps every update, as the paper does"
+        )

@@ -22,6 +22,7 @@ class OnlineOptimizerParams(TypedParams):
 
     net_opt_update_iter: Count = 2  # iterations of a scheduled update
     online_optimizer: str = "steepest_descent"  # or bgd, rls_bgd, rls_sd: a name in `ONLINE_OPTIMIZERS`
+    guard_updates: bool = True  # undo an update that raises the loss, see `UpdateGuard`; False: the paper's form
     online_step_length: NonNegative = 3e-3  # eta of BGD and RLS-BGD
     ema_coefficient: Share = 1.0  # alpha of the moving average of filters; 1: none
     rls_delta: Positive = 0.1  # regularizer: P starts at I / delta

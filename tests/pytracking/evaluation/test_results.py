@@ -48,6 +48,13 @@ def test_files(store, sequence):
     assert info["environment"]["load_average"] >= 0
 
 
+@pytest.mark.parametrize(("reported", "count"), [({}, None), ({"rejected_updates": [0, 0, 2]}, 2)])
+def test_updates_that_were_undone_are_counted(store, sequence, reported, count):
+    store.open()
+    store.save(sequence, OUTPUT | reported, seed=77)
+    assert json.loads((store.folder / "s_info.json").read_text())["rejected_updates"] == count
+
+
 def test_run_record(store):
     store.open()
     run = json.loads((store.folder / "run.json").read_text())

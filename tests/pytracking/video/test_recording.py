@@ -22,6 +22,7 @@ from pytracking.evaluation.results import load_result
 from pytracking.video import run as video_run
 from pytracking.video.run import run_video
 from tests.pytracking.dummy import DummyTracker, write_frames
+from tests.pytracking.dummy.tracker.wander.wander import Wander
 from tests.pytracking.video.test_run import Endless
 from tests.waiting import PATIENCE
 
@@ -336,6 +337,25 @@ def test_images_of_several_sizes(setup, folder, capsys):
     assert len(load_result(setup.results_dir, "video_walk_1").boxes) == 6
     with av.open(str(setup.results_dir / "video_walk.mp4")) as container:
         assert [(frame.width, frame.height) for frame in container.decode(video=0)] == [(48, 36)] * 6
+
+
+def test_a_video_alone_has_the_record_of_its_targets(setup, folder):
+    run(setup, folder, save_results=False)
+    (target,) = json.loads((setup.results_dir / "video_walk_run.json").read_text())["targets"].values()
+    assert (target["first_frame"], target["init_bbox"]) == (1, BOX)
+
+
+def test_updates_that_were_undone_are_counted(setup, folder, monkeypatch):
+    frames = iter(range(100))
+    original = Wander.track
+    monkeypatch.setattr(Wander, "track", lambda *args: original(*args) | {"rejected_updates": (next(frames) + 1) // 2})
+    run(setup, folder)
+    info = json.loads((setup.results_dir / "video_walk_1_info.json").read_text())
+    assert info["rejected_updates"] == 2  # of five frames
+    monkeypatch.undo()
+    run(setup, folder)
+    info = json.loads((setup.results_dir / "video_walk_1_info.json").read_text())
+    assert info["rejected_updates"] is None
 
 
 def test_a_run_without_a_frame_leaves_nothing(setup, folder):
