@@ -20,7 +20,7 @@ FOLDERS_NEARBY = 50  # in which a data set is looked for whose path may be a lit
 class DatasetEntry:
     """Where a data set is implemented, and what `--list` says about it."""
 
-    module: str  # in pytracking.evaluation
+    module: str  # in pytracking.evaluation, or, with a dot in it, anywhere
     class_name: str
     summary: str
 
@@ -67,7 +67,7 @@ def load_dataset(name: str) -> BaseDataset:
     entry = DATASETS.get(known_as.lower())
     if entry is None:
         raise unknown_name("data set", known_as, DATASETS)
-    module = importlib.import_module(f"pytracking.evaluation.{entry.module}")
+    module = importlib.import_module(entry.module if "." in entry.module else f"pytracking.evaluation.{entry.module}")
     folder = [Path(path).expanduser().absolute()] if path else []  # a data set written for pytracking takes none
     dataset: BaseDataset = getattr(module, entry.class_name)(*folder)
     return dataset

@@ -17,11 +17,11 @@ from ltr.common.environment import Settings, config_file, local_py_settings
 class EnvSettings:
     """Paths as texts, "" where they are not set: what a `local.py` fills, and what `env_settings()` gives.
 
-    Further attributes may be set, for data sets of one's own.
+    New ones have the defaults. Further attributes may be set, for data sets of one's own.
     """
 
     def __init__(self) -> None:
-        self.__dict__.update({field.name: "" for field in dataclasses.fields(Settings)})
+        self.__dict__.update(_texts(Settings()))
 
     def __getattr__(self, name: str) -> Any:
         raise AttributeError(f"the path '{name}' is not set: settings.{name} = ... in {environment.LOCAL_PY}")
@@ -30,11 +30,16 @@ class EnvSettings:
 def env_settings() -> EnvSettings:
     """All settings, those included that only the user's `local.py` knows. Raises InputError as the project's."""
     settings = EnvSettings()
-    settings.__dict__.update(local_py_settings())
-    for name, value in dataclasses.asdict(environment.env_settings()).items():
-        texts = [str(path) for path in value] if isinstance(value, list) else "" if value is None else str(value)
-        setattr(settings, name, texts)
+    settings.__dict__.update(local_py_settings() | _texts(environment.env_settings()))
     return settings
+
+
+def _texts(settings: Settings) -> dict[str, str | list[str]]:
+    paths = {field.name: getattr(settings, field.name) for field in dataclasses.fields(Settings)}
+    return {
+        name: [str(path) for path in value] if isinstance(value, list) else "" if value is None else str(value)
+        for name, value in paths.items()
+    }
 
 
 def create_default_local_file() -> Path:

@@ -4,14 +4,19 @@ Beside those of this project, the folders of the setting `tracker_path` may hold
 `parameter/<name>/<file>.py`; they are imported as `pytracking.tracker.<name>` and `pytracking.parameter.<name>.<file>`.
 """
 
+import contextlib
 import importlib
+from collections.abc import Iterator
 from pathlib import Path
 
 from ltr.common.environment import env_settings
 from ltr.common.errors import InputError, unknown_name
 from ltr.common.packages import package_folders, summary
 
-__all__ = ["find_parameters", "find_tracker", "list_parameters", "list_trackers", "package_folders", "summary"]
+__all__ = [
+    "explained_imports", "find_parameters", "find_tracker", "list_parameters", "list_trackers", "package_folders",
+    "summary",
+]  # fmt: skip
 
 TRACKERS = "pytracking.tracker"
 PARAMETERS = "pytracking.parameter"
@@ -47,6 +52,17 @@ def find_tracker(name: str, package: str = TRACKERS) -> str:
         raise InputError(f"{unknown_name('tracker', name, known)}\n  {GUIDE}")
     _search_in(package, _folders(package))
     return f"{package}.{name}"
+
+
+@contextlib.contextmanager
+def explained_imports(what: str) -> Iterator[None]:
+    """Raise InputError, with the page that lists them, where a tracker imports names that are not here."""
+    try:
+        yield
+    except ImportError as error:
+        if (error.name or "").partition(".")[0] not in ("pytracking", "ltr"):
+            raise
+        raise InputError(f"{what} imports what is not here: {error}\n  {GUIDE}") from error
 
 
 def _folders(package: str) -> list[Path]:

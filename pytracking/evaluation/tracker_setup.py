@@ -73,9 +73,10 @@ class TrackerSetup:
         return root / self.name / f"{self.variant}{self._run_suffix}"
 
     def tracker_class(self) -> type[BaseTracker]:
-        """Class of the tracker. Raises InputError for an unknown tracker."""
-        module = importlib.import_module(registry.find_tracker(self.name, self.tracker_package))
-        cls: type[BaseTracker] = module.get_tracker_class()
+        """Class of the tracker. Raises InputError for an unknown tracker, and one that imports what is not here."""
+        module = registry.find_tracker(self.name, self.tracker_package)
+        with registry.explained_imports(f"tracker '{self.name}'"):
+            cls: type[BaseTracker] = importlib.import_module(module).get_tracker_class()
         return cls
 
     def get_parameters(self) -> TypedParams:
@@ -86,7 +87,8 @@ class TrackerSetup:
         """
         registry.find_tracker(self.name, self.tracker_package)
         path = registry.find_parameters(self.name, self.parameter_name, self.parameter_package)
-        module = importlib.import_module(f"{self.parameter_package}.{self.name}.{self.parameter_name}")
+        with registry.explained_imports(str(path)):
+            module = importlib.import_module(f"{self.parameter_package}.{self.name}.{self.parameter_name}")
         chance.seed(self.sequence_seed(""))  # a run has the same parameters whenever they are read
         try:
             params: TypedParams = self.tracker_class().params_class.from_tracker_params(module.parameters())

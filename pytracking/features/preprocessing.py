@@ -20,12 +20,12 @@ from pytracking.features.crops import CropGeometry, crop_geometry
 
 def numpy_to_torch(a: Array) -> Tensor:  # (H, W, C) -> (1, C, H, W)
     """An image as a tensor of float32."""
-    return torch.from_numpy(a).float().permute(2, 0, 1).unsqueeze(0)
+    return torch.from_numpy(np.ascontiguousarray(a)).float().permute(2, 0, 1).unsqueeze(0)
 
 
 def torch_to_numpy(a: Tensor) -> Array:  # (1, C, H, W) -> (H, W, C)
-    """Inverse of `numpy_to_torch`; the tensor has to be on the host."""
-    array: Array = a.squeeze(0).permute(1, 2, 0).numpy()
+    """Inverse of `numpy_to_torch`, from any device."""
+    array: Array = a.detach().cpu().squeeze(0).permute(1, 2, 0).numpy()
     return array
 
 

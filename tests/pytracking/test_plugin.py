@@ -222,6 +222,39 @@ def test_trackers_that_are_not_here(name: str, capsys: pytest.CaptureFixture[str
     assert "docs/pytracking.md says what of pytracking is here, and how a tracker of one's own" in error
 
 
+@pytest.mark.parametrize("place", ["tracker/needy/__init__.py", "parameter/needy/default.py"])
+@pytest.mark.parametrize(
+    ("statement", "message"),
+    [
+        (
+            "from pytracking.features.extractor import MultiResolutionExtractor",
+            "No module named 'pytracking.features.ex",
+        ),
+        ("from pytracking import optimization", "cannot import name 'optimization' from 'pytracking'"),
+    ],
+)
+def test_what_a_tracker_imports_in_vain(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    place: str,
+    statement: str,
+    message: str,
+) -> None:
+    name = tmp_path.name  # modules of another test would be found again
+    monkeypatch.setenv("PYTRACKING_TRACKER_PATH", str(tmp_path))
+    files = {"tracker/needy/__init__.py": "def get_tracker_class(): ...\n", "parameter/needy/default.py": ""}
+    files[place] = statement + "\n" + files[place]
+    for file, text in files.items():
+        path = tmp_path / file.replace("needy", name)
+        path.parent.mkdir(parents=True)
+        path.write_text(text)
+    assert run_tracker.main([name, "default"]) == 2
+    error = capsys.readouterr().err
+    assert f"imports what is not here: {message}" in error
+    assert "docs/pytracking.md" in error
+
+
 def test_a_bag_of_the_projects_own_trackers_is_still_checked(scene: Path) -> None:
     params = TrackerParams()
     params.learning_rat = 0.1  # type: ignore[attr-defined]

@@ -33,8 +33,10 @@ class BaseTracker:
     def __init__(self, params: TypedParams | TrackerParams) -> None:
         self.params: Any = self.params_class.from_tracker_params(params)
         self.device = torch.device(self.params.device or ("cuda" if torch.cuda.is_available() else "cpu"))
-        if self.device.type == "cpu" and self.params.get("use_gpu", None):
-            self.params.use_gpu = False  # of a parameter file for pytracking: what is done there is done here
+        if self.device.type == "cpu":
+            for holder in (self.params, *vars(self.params).values()):  # of a file for pytracking: with its networks
+                if getattr(holder, "use_gpu", None) is True:
+                    holder.use_gpu = False
         self.generator = torch.Generator()  # the tracker's only source of randomness, on the CPU for every device
         self.images = ImageInput()
         self.visdom: Any = None  # takes what `register` is given to show, while somebody looks; see `RegisteredPanels`

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from ltr.common import environment
-from ltr.common.environment import PROJECT, config_file
+from ltr.common.environment import PROJECT, Settings, config_file
 from ltr.common.errors import InputError
 from pytracking.evaluation import BaseDataset, Sequence, SequenceList, datasets, get_dataset
 from pytracking.evaluation.datasets import DatasetEntry
@@ -52,6 +52,7 @@ def test_without_a_local_file_the_settings_are_the_projects(monkeypatch: pytest.
         settings.my_path  # noqa: B018
     settings.my_path = "/mine"
     assert settings.my_path == "/mine"
+    assert EnvSettings().results_path == str(Settings().results_path)
 
 
 def test_a_local_file_gives_what_the_settings_leave_open(
@@ -132,8 +133,7 @@ def test_a_data_set_written_for_pytracking(local_py: Path, tmp_path: Path, monke
     assert sequence.init_info() == sequence.frame_info(0) == {"init_bbox": [1, 2, 30, 40]}
     assert sequence.frame_info(1) == {}
     assert sequence.target_visible.tolist() == [True, True, False]
-    monkeypatch.setitem(datasets.DATASETS, "mine", DatasetEntry("mine", "Mine", "one's own"))
-    monkeypatch.setattr(datasets.importlib, "import_module", lambda name: __import__(__name__, fromlist=["Mine"]))
+    monkeypatch.setitem(datasets.DATASETS, "mine", DatasetEntry(__name__, "Mine", "one's own"))
     assert get_dataset("mine").names == ["a", "b"]
 
 

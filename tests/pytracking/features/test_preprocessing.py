@@ -32,7 +32,8 @@ def test_images_become_tensors_and_arrays_again() -> None:
     assert tensor.shape == (1, 3, 4, 5)
     assert tensor.dtype == torch.float32
     assert tensor[0, 2, 1, 3] == image[1, 3, 2]
-    np.testing.assert_array_equal(torch_to_numpy(tensor), image)
+    np.testing.assert_array_equal(torch_to_numpy(tensor.requires_grad_()), image)
+    np.testing.assert_array_equal(torch_to_numpy(numpy_to_torch(image[..., ::-1])), image[..., ::-1])
 
 
 @pytest.mark.parametrize("pos", [(10.9, 15.2), (-3.0, 48.0), (39.0, 2.0), (-80.0, 20.0), (90.0, 300.0)])

@@ -7,6 +7,7 @@ import torch
 
 from ltr.common.errors import InputError
 from pytracking.evaluation.tracker import Tracker
+from pytracking.features.net_wrappers import NetWrapper
 from pytracking.tracker.base import BaseTracker
 from pytracking.utils.params import TrackerParams, TypedParams
 
@@ -60,8 +61,9 @@ def test_a_tracker_written_for_pytracking():
 
 def test_use_gpu_follows_the_device():
     bag = TrackerParams()
-    bag.use_gpu, bag.device = True, "cpu"
-    assert OfPytracking(bag).params.use_gpu is False
+    bag.use_gpu, bag.device, bag.net = True, "cpu", NetWrapper("net.pth", use_gpu=True)
+    params = OfPytracking(bag).params
+    assert params.use_gpu is params.net.use_gpu is False
 
 
 @pytest.mark.parametrize("answer", [None, [1, 2, 3, 4], {"box": BOX}])
