@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ltr.common.types import Image
-from pytracking.utils.drawing import draw_box, draw_text
+from pytracking.utils.drawing import SEARCH_AREA, draw_box, draw_text
 from pytracking.video.targets import Target
 from pytracking.visualization.live_view import describe_output
 
@@ -37,9 +37,11 @@ class Scene:
         return drawn
 
     def with_boxes(self) -> Image:
-        """Copy of the image with every box and its number."""
+        """Copy of the image with every box and its number, and with what is searched for those that are lost."""
         drawn = self.image.copy()
         for target in self.targets:
+            for tile in target.output.get("search_tiles", ()):
+                draw_box(drawn, tile, SEARCH_AREA, 1)
             draw_box(drawn, target.output["target_bbox"], target.color)
             _label(drawn, target, target.output["target_bbox"])
         return drawn
@@ -52,4 +54,5 @@ def _label(drawn: Image, target: Target, box: SequenceOf[float]) -> None:
     if np.isfinite((x, y)).all():
         limit = 4 * max(drawn.shape)
         place = round(min(max(x, -limit), limit)), round(min(max(y - 4, 10), limit))
-        cv2.putText(drawn, str(target.number), place, cv2.FONT_HERSHEY_SIMPLEX, 0.5, target.color, 1, cv2.LINE_AA)
+        text = f"{target.number} {target.output.get('search', '')}".rstrip()
+        cv2.putText(drawn, text, place, cv2.FONT_HERSHEY_SIMPLEX, 0.5, target.color, 1, cv2.LINE_AA)

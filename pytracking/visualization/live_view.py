@@ -108,8 +108,8 @@ class LiveView:
     def _tracking(self) -> Picture:
         image = self._image.copy()
         area = self._tracker.search_area()
-        if area is not None:
-            draw_box(image, area, SEARCH_AREA, 1)
+        for searched in [*([] if area is None else [area]), *self._output.get("search_tiles", ())]:
+            draw_box(image, searched, SEARCH_AREA, 1)
         if self._number <= len(self._ground_truth):
             draw_box(image, self._ground_truth[self._number - 1], GROUND_TRUTH)
         lost = is_lost(self._output)
@@ -120,7 +120,7 @@ class LiveView:
 
     def _status(self) -> Status:
         values: dict[str, object] = {"frame": self._number}
-        for key, shown in (("flag", "flag"), ("object_presence_score", "score")):
+        for key, shown in (("flag", "flag"), ("search", "search"), ("object_presence_score", "score")):
             if self._output.get(key) is not None:
                 value = self._output[key]
                 values[shown] = value if isinstance(value, str) else float(value)
@@ -137,11 +137,17 @@ def is_lost(output: Mapping[str, Any]) -> bool:
     return output.get("flag") == "not_found"
 
 
+def describe_state(output: Mapping[str, Any]) -> str:
+    """How the tracker looks for a target that is lost, else its flag, as far as it reports them."""
+    if search := output.get("search"):
+        return str(search)
+    return "target lost" if is_lost(output) else str(output.get("flag") or "")
+
+
 def describe_output(output: Mapping[str, Any]) -> str:
     """State and score, as far as the tracker reports them."""
     score = output.get("object_presence_score")
-    state = "target lost" if is_lost(output) else output.get("flag") or ""
-    return f"{state} {'' if score is None else f'{score:.2f}'}".strip()
+    return f"{describe_state(output)} {'' if score is None else f'{score:.2f}'}".strip()
 
 
 def target_patch(image: Image, box: SequenceOf[float]) -> Image:  # (TARGET_SIZE, TARGET_SIZE, 3)

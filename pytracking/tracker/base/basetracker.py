@@ -61,7 +61,9 @@ class BaseTracker:
 
         Returns a dict with `target_bbox` [x, y, w, h], `object_presence_score` (float) and `flag` (str), and
         whatever else the tracker reports: `rejected_updates` (int), the updates of its online learning that were undone
-        so far, goes to the information about the sequence. Raises InputError for an image that cannot be meant.
+        so far, goes to the information about the sequence; while it looks for a target that is lost, `search` says how
+        ("searching", "verifying"), and `search_tiles` are boxes of what it looks at beside `search_area`.
+        Raises InputError for an image that cannot be meant.
         """
         raise TypeError(f"{type(self).__name__} has no track(image, info)")
 
@@ -72,10 +74,6 @@ class BaseTracker:
     def search_area(self) -> list[float] | None:
         """Box of the part of the image that was searched last; None where that is unknown."""
         return None
-
-    def search_tiles(self) -> list[list[float]]:
-        """Boxes of the parts of the image that were searched beside it for a target that is lost."""
-        return []
 
 
 def _gate_of_initialize(initialize: Callable[..., Any]) -> Callable[..., Any]:

@@ -96,7 +96,6 @@ class DiMP(BaseTracker):
         self.scores: Array | None = None  # (S, H, W)
         self.redetection = Redetection(params) if params.redetection else None
         self.presence = Presence(params)
-        self.tiles: list[CropArea] = []  # that were searched beside it, while the target is lost
         return self._output("normal", 1.0)
 
     @in_float32
@@ -166,15 +165,15 @@ class DiMP(BaseTracker):
         features = torch.cat([self._extract(crop)[1] for crop in crops])
         filters = (self.classifier.filter, self.kept_filter)
         present, kept = (self._read_scores(self.classifier.classify(features, filter)) for filter in filters)
-        self.scores, self.searched, self.tiles = np.minimum(present, kept), areas[0], areas[1:]
+        self.scores, self.searched = np.minimum(present, kept), areas[0]
         finds = [self._best_place(scores, area) for scores, area in zip(self.scores, areas, strict=True)]
         back = redetection.after_looking(looks, finds, side)
         flag: Flag = "not_found" if back is None else "normal"
         self.found = Localization(flag, 0, float(self.scores[0].max()), np.zeros(2), finds[0].pos - areas[0].pos[0])
         if back is None:
-            return {**self._output(flag, self.presence.after(0.0)), "search": redetection.state}
+            tiles = [self._box_of(area, 0) for area in areas[1:]]
+            return self._output(flag, self.presence.after(0.0)) | {"search": redetection.state, "search_tiles": tiles}
         target.pos = target.inside_image(back.pos, self.params.target_inside_ratio)
-        self.tiles = []
         return self._output(flag, self.presence.restart(self.found.score))
 
     def _best_place(self, scores: Array, area: CropArea) -> Find:  # (H, W)
@@ -194,9 +193,6 @@ class DiMP(BaseTracker):
         if self.searched is None or self.found is None:
             return None
         return self._box_of(self.searched, self.found.scale_index)
-
-    def search_tiles(self) -> list[list[float]]:
-        return [self._box_of(area, 0) for area in self.tiles]
 
     def _box_of(self, area: CropArea, index: int) -> list[float]:
         y, x = area.pos[index]

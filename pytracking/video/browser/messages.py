@@ -13,7 +13,7 @@ from ltr.common.types import Image
 from pytracking.utils.drawing import shrunk
 from pytracking.video.scene import Scene
 from pytracking.video.targets import Target
-from pytracking.visualization.live_view import is_lost
+from pytracking.visualization.live_view import describe_state
 
 LARGEST = 1280  # pixels a side of a picture that is sent
 JPEG_QUALITY = 85
@@ -59,7 +59,7 @@ def _describe_target(target: Target) -> dict[str, Any]:
         "number": target.number,
         "box": box if all(map(math.isfinite, box)) else None,
         "color": "#{:02x}{:02x}{:02x}".format(*target.color),
-        "state": "target lost" if is_lost(output) else str(output.get("flag") or ""),
+        "state": describe_state(output),
         "score": score,
     }
 

@@ -17,7 +17,7 @@ from ltr.common.types import Image
 from ltr.dataset.annotations import read_boxes
 from pytracking.evaluation import Sequence, Tracker
 from pytracking.evaluation.results import load_result
-from pytracking.utils.drawing import LOST
+from pytracking.utils.drawing import LOST, SEARCH_AREA
 from pytracking.video import run as video_run
 from pytracking.video import screen as video_screen
 from pytracking.video.run import Player, run_video
@@ -243,6 +243,10 @@ def test_lost_target_is_shown(setup, folder):
     lost = drawn(image, target)
     assert tuple(found[90, 80]) != LOST
     assert tuple(lost[90, 80]) == LOST
+    target.output |= {"search": "searching", "search_tiles": [[100, 5, 50, 40]]}
+    searching = drawn(image, target)
+    assert tuple(searching[45, 125]) == SEARCH_AREA
+    assert tuple(lost[45, 125]) == (0, 0, 0)
     target.output = {"target_bbox": [-1.0] * 4, "flag": "not_found"}
     drawn(image, target)
     target.output = {"target_bbox": [np.nan] * 4}

@@ -141,6 +141,20 @@ def test_lost_target_is_shown_as_such() -> None:
     assert describe_output({}) == ""
 
 
+def test_search_for_a_lost_target_is_shown_with_its_tiles() -> None:
+    viewer = Collector()
+    view = LiveView(Announcer(), [viewer], 1, "video")
+    output = {**OUTPUT, "flag": "not_found", "search": "searching", "search_tiles": [[20.0, 25.0, 30.0, 12.0]]}
+    view.frame(1, IMAGE, output)
+    image = viewer.frames[0]["Tracking"].image  # type: ignore[union-attr]
+    assert tuple(image[37, 40]) == live_view.SEARCH_AREA
+    assert tuple(image[32, 10]) == live_view.SEARCH_AREA
+    status = viewer.frames[0]["Status"]
+    assert isinstance(status, Status)
+    assert status.values["search"] == "searching"
+    assert describe_output(output) == "searching 0.50"
+
+
 def test_tracker_without_scores_and_boxes_out_of_the_image() -> None:
     viewer = Collector()
     view = LiveView(BaseTracker(TypedParams()), [viewer], 3, "video")

@@ -89,9 +89,9 @@ def test_cost_of_a_lost_frame_is_bounded(crops: int, monkeypatch: pytest.MonkeyP
     monkeypatch.setattr(tracker, "boxes", None)  # no box is refined, or this would fail
     for _ in range(5):
         extracted.clear()
-        tracker.track(frame(**NOWHERE))
+        output = tracker.track(frame(**NOWHERE))
         assert sum(extracted) == 1 + crops
-        assert len(tracker.search_tiles()) == crops
+        assert len(output["search_tiles"]) == crops
 
 
 def test_kept_filter_knows_only_believed_samples() -> None:

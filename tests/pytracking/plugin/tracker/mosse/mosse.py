@@ -12,7 +12,6 @@ from pytracking.utils.plotting import show_tensor
 
 
 class Mosse(BaseTracker):
-
     multiobj_mode = "parallel"
 
     def initialize(self, image, info: dict) -> dict:
@@ -35,8 +34,9 @@ class Mosse(BaseTracker):
         label = dcf.label_function_spatial(self.img_sample_sz.long(), sigma).to(self.params.device)
         self.label = fourier.cfft2(label)
 
-        patches = sample_patch_transformed(self.tensor(image), self.pos, self.base_scale, self.img_sample_sz,
-                                           self.transforms())
+        patches = sample_patch_transformed(
+            self.tensor(image), self.pos, self.base_scale, self.img_sample_sz, self.transforms()
+        )
         self.numerator, self.denominator = self.learn(patches)
         self.time = time.time() - tic
 
@@ -102,6 +102,7 @@ class Mosse(BaseTracker):
 
     def localize(self, patches):
         filters = complex.div(self.numerator, self.denominator + self.params.filter_reg)
-        responses = fourier.cifft2(complex.mult(filters, self.features(patches)),
-                                   signal_sizes=self.img_sample_sz.long().tolist())
+        responses = fourier.cifft2(
+            complex.mult(filters, self.features(patches)), signal_sizes=self.img_sample_sz.long().tolist()
+        )
         return sum(self.params.features.weights * responses)
