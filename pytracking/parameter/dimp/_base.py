@@ -152,4 +152,4 @@ def rls_sd(base: DiMPParams) -> DiMPParams:
 
 def long_term(base: DiMPParams) -> DiMPParams:
     """Re-detection of a target that went away, and a presence score that says whether it is there."""
-    return base.replace(redetection=True, target_not_found_threshold=0.25)
+    return base.replace(redetection=True)
