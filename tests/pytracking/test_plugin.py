@@ -1,4 +1,4 @@
-"""A tracker in pytracking's style, kept outside of the tree, in everything that runs trackers."""
+"""Trackers in pytracking's style, kept outside of the tree, in everything that runs trackers."""
 
 import importlib
 import json
@@ -9,13 +9,15 @@ import cv2
 import numpy as np
 import pytest
 
+from ltr.admin.checkpoint import file_sha256
+from ltr.admin.network_files import find_network
 from ltr.common.boxes import overlap
 from ltr.common.errors import InputError
 from pytracking import run_experiment, run_tracker, run_video, run_vot
 from pytracking.evaluation import Sequence, Tracker, trackerlist
 from pytracking.evaluation.multi_object_wrapper import MultiObjectWrapper
 from pytracking.evaluation.registry import list_parameters, list_trackers
-from pytracking.evaluation.results import load_result, stores_of
+from pytracking.evaluation.results import describe_run, load_result, stores_of
 from pytracking.utils import TrackerParams
 from pytracking.visualization.rendering import TILE
 from tests.pytracking.visualization.test_live_view import read_video
@@ -187,6 +189,19 @@ def test_scores_in_the_browser(scene: Path, tmp_path: Path) -> None:
     assert scores.max() == pytest.approx(output["object_presence_score"][-1], rel=1e-6)
     assert f"frame num: {FRAMES}" in windows["Filter"]["content"]
     assert {"Score Map", "Filter"} <= {entry["name"] for entry in windows["block_list"]["content"]}
+
+
+def test_a_tracker_with_a_network(scene: Path, tmp_path: Path) -> None:
+    tracker = Tracker("netfilter", "default", device="cpu")
+    output = tracker.run_sequence(sequence(scene), 3, {"use_visdom": False, "save_debug": True})
+    assert_follows(np.array(output["target_bbox"]))
+    assert len(output["object_presence_score"]) == FRAMES
+    strip = cv2.imread(str(tracker.results_dir / "debug" / "cross_strip.png"))
+    assert strip is not None
+    assert strip.shape[0] == 5 * TILE[1]  # with Score Map and Training Loss
+    record = describe_run(tracker)
+    assert record["parameters"]["net"]["net_path"] == "dimp_lite0.safetensors"
+    assert record["network_sha256"] == file_sha256(find_network("dimp_lite0.safetensors"))
 
 
 def test_several_objects_at_once(scene: Path) -> None:

@@ -1,1 +1,1 @@
-"""A tracker as one would write it for pytracking, in a folder outside of the tree."""
+"""Trackers as one would write them for pytracking, in a folder outside of the tree."""

@@ -1,0 +1,5 @@
+from .netfilter import NetFilter
+
+
+def get_tracker_class():
+    return NetFilter
