@@ -46,7 +46,7 @@ from pytracking.evaluation.tracker import Tracker
 # A number measured before is taken over only if these are as they were.
 CODE = (
     *("benchmarks.retention.measure", "benchmarks.retention.streams", "ltr.models.layers.filter"),
-    *(f"ltr.models.target_classifier.{name}" for name in ("loss", "online", "optimizer", "initializer")),
+    *(f"ltr.models.target_classifier.{name}" for name in ("loss", "online", "optimizer", "initializer", "guard")),
     *(f"pytracking.tracker.dimp.{name}" for name in ("online_learning", "online_optimizers", "sample_memory")),
     *("rls.base", "rls.inverse_correlation", "rls.virtual_input"),
 )
@@ -179,6 +179,7 @@ def _row(learner: Learner, sequence: Sequence, seed: int, most: int, measured: M
                 "frames": len(stream),
                 "updates": len(followed.at) - 1,
                 "rose": followed.rose,
+                "undone": followed.undone,
                 "learning_seconds": followed.seconds,
                 "seconds": perf_counter() - start,
                 **values,
@@ -238,8 +239,7 @@ def main(arguments: list[str] | None = None) -> None:
         rows = list(measure(learners, sequences, args.seeds, args.earlier, measured))
     if not rows:
         raise InputError("expected a sequence with an update, found none; choose longer ones")
-    report.write(rows, reference, describe_environment("cpu"), args.output)
-    print(report.markdown(rows, reference))
+    print(report.write(rows, reference, describe_environment("cpu"), args.output))
     print(f"written: {args.output}/retention.md, .json, .png and rows.csv")
 
 

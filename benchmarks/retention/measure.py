@@ -36,7 +36,8 @@ class Followed:
     filters: Tensor  # (U + 1, C, k, k)
     at: list[int]  # (U + 1,) index in the stream of the frame after which there was each
     stored: Tensor  # (U + 1, T) bool, which frames were in the memory then
-    rose: int  # updates after which the loss of the memory was higher than before, or not finite
+    rose: int  # updates by which the loss of the memory rose, or was not finite after
+    undone: int  # updates that the tracker undid for that
     seconds: float
 
 
@@ -63,7 +64,9 @@ def follow(network: Any, params: DiMPParams, stream: Stream) -> Followed:
         at.append(index)
         stored.append(_first_alone(len(stream)))
         stored[-1][list(slots.values())] = True
-    return Followed(torch.stack(filters), at, torch.stack(stored), rose, perf_counter() - start)
+    return Followed(
+        torch.stack(filters), at, torch.stack(stored), rose, classifier.rejected_updates, perf_counter() - start
+    )
 
 
 def _first_alone(count: int) -> Tensor:

@@ -119,34 +119,47 @@ def chosen_settings(rows: SequenceOf[Row]) -> dict[str, str]:
     return {member: max(learners, key=rank) for member, learners in members.items() if len(learners) > 1}
 
 
-def markdown(rows: SequenceOf[Row], reference: str) -> str:
+def analyze(rows: SequenceOf[Row], reference: str) -> dict[str, Any]:
+    """All that is said of the rows, as plain data."""
+    groups = groups_of(rows)
+    return {
+        "reference": reference,
+        "groups": groups,
+        "chosen": chosen_settings(rows),
+        "summary": {name: summarize(rows, sequences) for name, sequences in groups.items()},
+        "differences": {name: differences(rows, sequences, reference) for name, sequences in groups.items()},
+    }
+
+
+def markdown(rows: SequenceOf[Row], found: dict[str, Any]) -> str:
     """All tables."""
     parts = []
-    for group, sequences in groups_of(rows).items():
-        parts.append(f"## {group}: {GROUPS[group]} ({len(sequences)})\n\n{_summary_table(rows, sequences)}")
-        if len({row["learner"] for row in rows}) > 1:
-            parts.append(f"{reference} minus each other:\n\n{_difference_table(rows, sequences, reference)}")
-    if chosen := chosen_settings(rows):
-        lines = [f"- {member}: {learner}" for member, learner in chosen.items()]
+    for group, sequences in found["groups"].items():
+        title = f"## {group}: {GROUPS[group]} ({len(sequences)})"
+        parts.append(f"{title}\n\n{_summary_table(found['summary'][group])}")
+        if differing := found["differences"][group]:
+            parts.append(f"{found['reference']} minus each other:\n\n{_difference_table(differing)}")
+    if found["chosen"]:
+        lines = [f"- {member}: {learner}" for member, learner in found["chosen"].items()]
         parts.append("## Chosen: the highest mean of right, next and earlier\n\n" + "\n".join(lines))
     parts.append("## Each sequence: right on the next frames / on earlier ones, %\n\n" + _sequence_table(rows))
     return "\n\n".join(parts) + "\n"
 
 
-def _summary_table(rows: SequenceOf[Row], sequences: SequenceOf[str]) -> str:
+def _summary_table(summary: dict[str, dict[str, Any]]) -> str:
     header = ["learner", *(f"{TITLES[kind]}: {value}" for kind in KINDS for value in VALUES), "loss rose", "fps"]
     lines = []
-    for learner, entry in summarize(rows, sequences).items():
+    for learner, entry in summary.items():
         means = [_number(entry[measure] and entry[measure]["mean"], measure) for measure in MEASURES]
         lines.append([learner, *means, f"{entry['rose']:.1%}", f"{entry['fps']:.0f}"])
     return _table(header, lines)
 
 
-def _difference_table(rows: SequenceOf[Row], sequences: SequenceOf[str], reference: str) -> str:
+def _difference_table(differing: dict[str, dict[str, Any]]) -> str:
     shown = [measure for measure in MEASURES if not measure.endswith("loss")]
     header = ["learner", *(f"{TITLES[m.split('_')[0]]}: {m.split('_')[1]}" for m in shown)]
     lines = []
-    for learner, entry in differences(rows, sequences, reference).items():
+    for learner, entry in differing.items():
         cells = []
         for measure in shown:
             found = entry[measure]
@@ -179,43 +192,39 @@ def _table(header: list[str], lines: list[list[str]]) -> str:
     return "\n".join(f"| {' | '.join(line)} |" for line in (header, ["---"] * len(header), *lines))
 
 
-def write(rows: SequenceOf[Row], reference: str, environment: dict[str, Any], folder: Path) -> None:
-    """rows.csv, retention.json, retention.md and retention.png."""
+def write(rows: SequenceOf[Row], reference: str, environment: dict[str, Any], folder: Path) -> str:
+    """rows.csv, retention.json, retention.md and retention.png; returns the text of the tables."""
     with (folder / "rows.csv").open("w", newline="", encoding="utf-8") as file:
         writer = csv.DictWriter(file, list(rows[0]))
         writer.writeheader()
         writer.writerows(rows)
-    groups = groups_of(rows)
-    content = {
-        "environment": environment,
-        "reference": reference,
-        "groups": groups,
-        "chosen": chosen_settings(rows),
-        "summary": {name: summarize(rows, sequences) for name, sequences in groups.items()},
-        "differences": {name: differences(rows, sequences, reference) for name, sequences in groups.items()},
-    }
-    (folder / "retention.json").write_text(json.dumps(content, indent=1), encoding="utf-8")
-    (folder / "retention.md").write_text(markdown(rows, reference), encoding="utf-8")
-    plot(rows, folder / "retention.png")
+    found = analyze(rows, reference)
+    (folder / "retention.json").write_text(
+        json.dumps({"environment": environment, **found}, indent=1), encoding="utf-8"
+    )
+    text = markdown(rows, found)
+    (folder / "retention.md").write_text(text, encoding="utf-8")
+    plot(found, folder / "retention.png")
+    return text
 
 
-def plot(rows: SequenceOf[Row], path: Path) -> None:
+def plot(found: dict[str, Any], path: Path) -> None:
     """Retention against adaptation, one panel for each group, with intervals."""
     import matplotlib
 
     matplotlib.use("agg")
     from matplotlib import pyplot as plt
 
-    groups = groups_of(rows)
+    groups = found["groups"]
     figure, axes = plt.subplots(1, len(groups), squeeze=False, figsize=(4.6 * len(groups), 4.2))
     for axis, (group, sequences) in zip(axes[0], groups.items(), strict=True):
-        for learner, entry in summarize(rows, sequences).items():
+        for learner, entry in found["summary"][group].items():
             pair = [entry[measure] for measure in ("next_right", "earlier_right")]
             if None in pair:
                 continue
-            x, y = (100 * found["mean"] for found in pair)
+            x, y = (100 * mean["mean"] for mean in pair)
             bars = [[[100 * (f["mean"] - f["low"])], [100 * (f["high"] - f["mean"])]] for f in pair]
-            axis.errorbar(x, y, xerr=bars[0], yerr=bars[1], marker="o", linewidth=0.5, linestyle="", label=learner)
+            axis.errorbar(x, y, yerr=bars[1], xerr=bars[0], marker="o", linewidth=0.5, linestyle="", label=learner)
         axis.set(title=f"{group} ({len(sequences)})", xlabel="right on the next frames [%]")
         axis.grid(alpha=0.3)
     axes[0, 0].set_ylabel("right on earlier frames [%]")

@@ -61,9 +61,10 @@ class Known:
         return delta(appearance), [], [torch.tensor(1.0), torch.tensor(0.5)]
 
 
-def run(monkeypatch, kind, most=COUNT, **parameters):
+def run(monkeypatch, kind, most=COUNT, guard_updates=False, **parameters):
     monkeypatch.setitem(ONLINE_OPTIMIZERS, "known", lambda params, loss: Known(kind))
-    params = DiMPParams(online_optimizer="known", train_skipping=EVERY, sample_memory_size=6, **parameters)
+    learning = {"train_skipping": EVERY, "sample_memory_size": 6, "guard_updates": guard_updates, **parameters}
+    params = DiMPParams(online_optimizer="known", **learning)
     net, made = network(), stream()
     followed = follow(net, params, made)
     return followed, evaluate(net, followed, made, NEIGHBORHOOD, most)
@@ -106,6 +107,13 @@ def test_divergence_is_seen(monkeypatch):
     assert found["next_right"] == 0
     assert found["earlier_margin"] == -LIMIT
     assert run(monkeypatch, "newest")[0].rose == 0
+
+
+@pytest.mark.filterwarnings("ignore::ltr.models.target_classifier.guard.RejectedUpdateWarning")
+def test_what_the_tracker_undoes_is_counted(monkeypatch):
+    followed, _ = run(monkeypatch, "diverges", guard_updates=True)
+    assert (followed.rose, followed.undone) == (4, 4)
+    assert all(torch.equal(filter, followed.filters[0]) for filter in followed.filters)
 
 
 def test_every_third_of_the_earlier_frames(monkeypatch):
