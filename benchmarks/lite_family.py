@@ -3,6 +3,7 @@
     python benchmarks/lite_family.py tune     online step length of BGD and of RLS, the same grid for both
     python benchmarks/lite_family.py table    all eight family members
     python benchmarks/lite_family.py boxes    estimators of boxes: scale search, ridge regression, IoU-Net
+    python benchmarks/lite_family.py heads    SuperDiMP's and PrDiMP's settings beside DiMP's, each with RLS
 
 --untrained takes the family without trained heads.
 
@@ -36,6 +37,11 @@ FAMILY = (
 EMA_NAMES = ("_sm", "_mm", "_fm")
 UNTRAINED_FAMILY = tuple(name.replace("_lite", "_lite_untrained") for name in FAMILY)
 BOX_ESTIMATORS = ("dimp_lite_untrained", "dimp_lite_untrained_ridge", "dimp_lite", "dimp_lite_iounet")
+HEADS = (
+    *("dimp_lite", "prdimp_lite", "rls_prdimp_lite", "rls_sd_prdimp_lite"),
+    *("superdimp_lite", "rls_superdimp_lite", "rls_sd_superdimp_lite"),
+)
+COMPARED = {"boxes": BOX_ESTIMATORS, "heads": HEADS}  # by task
 STEP_GRID = (1e-2, 3e-2, 1e-1, 3e-1, 1.0)
 LONG_VIDEO = 500  # frames
 
@@ -154,7 +160,7 @@ def add_options(parser: argparse.ArgumentParser, runs: int) -> None:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("task", choices=("tune", "table", "boxes"))
+    parser.add_argument("task", choices=("tune", "table", *COMPARED))
     parser.add_argument("--untrained", action="store_true", help="the family without trained heads")
     add_options(parser, runs=3)
     args = parser.parse_args()
@@ -166,7 +172,7 @@ def main() -> None:
         )
         groups = tuning_groups(compared, range(args.runs), args.results)
     else:
-        compared = BOX_ESTIMATORS if args.task == "boxes" else family
+        compared = COMPARED.get(args.task, family)
         groups = {
             name: [Tracker("dimp", name, run, results_path=args.results) for run in range(args.runs)]
             for name in compared

@@ -7,7 +7,8 @@ import math
 import torch
 from torch import Tensor
 
-from ltr.models.target_classifier.online import FilterLearner, LossOfSamples, OnlineDescent, Optimized
+from ltr.models.target_classifier.online import FilterLearner, OnlineDescent, Optimized
+from ltr.models.target_classifier.optimizer import SteepestDescent
 
 
 class RejectedUpdateWarning(RuntimeWarning):
@@ -17,7 +18,7 @@ class RejectedUpdateWarning(RuntimeWarning):
 class UpdateGuard:
     """Undoes an update after which the loss is not finite, or higher than before it: the filter is what it was.
 
-    The loss is the network's, on the samples and weights of the update. The network's own steepest descent and
+    The loss is what the network's steepest descent lowers, on the samples and weights of the update. That and
     `OnlineDescent` tell it, for one product with the features at most; any other learner is measured, for two.
 
     What a learner remembers is left to it. P keeps the inputs of an update that is undone: they have been seen,
@@ -29,7 +30,7 @@ class UpdateGuard:
     updates to double the loss.
     """
 
-    def __init__(self, loss: LossOfSamples) -> None:
+    def __init__(self, loss: SteepestDescent) -> None:
         self.loss = loss
         self.num_rejected = 0
         self.last = math.nan, math.nan  # losses before and after the last update, undone or not
@@ -60,7 +61,7 @@ class UpdateGuard:
             compute_losses=tells or compute_losses,
         )
         if tells:
-            measured = [losses[0], losses[-1]]
+            measured = [self.loss.objective(losses[0], before), self.loss.objective(losses[-1], found)]
         else:
             measured.append(self._value(found, feat, bb, sample_weight))
         if self._is_harm(torch.stack(measured)):
@@ -70,7 +71,7 @@ class UpdateGuard:
 
     def _value(self, filter: Tensor, feat: Tensor, bb: Tensor, sample_weight: Tensor | None) -> Tensor:
         loss = self.loss.loss(feat, bb, filter.shape[-1], sample_weight)
-        return loss.value(filter, loss.scores(filter))
+        return self.loss.objective(loss.value(filter, loss.scores(filter)), filter)
 
     def _is_harm(self, losses: Tensor) -> bool:  # (2,) before and after
         before, after = self.last = tuple(losses.tolist())  # the one time that the host waits

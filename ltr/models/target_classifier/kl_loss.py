@@ -26,7 +26,7 @@ class KLLoss(FilterLoss):
 
     def data_term(self, scores: Tensor) -> Tensor:
         likelihood = (self.density * scores).sum(dim=(1, 2), keepdim=True)
-        return (self.weight * (self._log_partition(scores) - likelihood)).sum()
+        return (self.weight * (log_partition(scores, self.softmax_reg) - likelihood)).sum()
 
     def score_gradient(self, scores: Tensor) -> Tensor:
         """w (z - p)."""
@@ -47,11 +47,18 @@ class KLLoss(FilterLoss):
 
     def probability(self, scores: Tensor) -> Tensor:  # (N, H', W')
         """z, the softmax over each map."""
-        return (scores - self._log_partition(scores)).exp()
+        return map_softmax(scores, self.softmax_reg)
 
-    def _log_partition(self, scores: Tensor) -> Tensor:  # (N, 1, 1)
-        total = scores.logsumexp(dim=(1, 2), keepdim=True)
-        return total if self.softmax_reg is None else torch.logaddexp(total, torch.full_like(total, self.softmax_reg))
+
+def map_softmax(scores: Tensor, reg: float | None = None) -> Tensor:  # (N, H, W)
+    """Softmax over each map; with `reg` beside one more cell of that score, so that the sum is below 1."""
+    return (scores - log_partition(scores, reg)).exp()
+
+
+def log_partition(scores: Tensor, reg: float | None = None) -> Tensor:  # (N, H, W) -> (N, 1, 1)
+    """Logarithm of the sum of the exponentials over each map and, with `reg`, over one more cell of that score."""
+    total = scores.logsumexp(dim=(1, 2), keepdim=True)
+    return total if reg is None else torch.logaddexp(total, torch.full_like(total, reg))
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -59,6 +59,10 @@ class SteepestDescent(nn.Module, ABC):
     ) -> FilterLoss:
         """The loss of a filter of `filter_size` taps a side on these samples."""
 
+    def objective(self, loss: Tensor, filter: Tensor) -> Tensor:
+        """What descent lowers, up to a factor, for a value of the loss at a filter (1, C, k, k)."""
+        return loss
+
     @property
     def reg(self) -> Tensor:
         """λ, a scalar."""
@@ -158,6 +162,7 @@ class DiMPSteepestDescentGN(SteepestDescent):
 class PrDiMPSteepestDescentNewton(SteepestDescent):
     """Steepest descent on PrDiMP's KL divergence; nothing but step length and regularization is learnt offline.
 
+    As in PrDiMP, the losses count the weight decay as λ |f|², of which half is what descent lowers: see `objective`.
     State-dict keys, and the names of the attributes, are those of the published PrDiMP networks.
     """
 
@@ -206,6 +211,9 @@ class PrDiMPSteepestDescentNewton(SteepestDescent):
             weight=_each(sample_weight, feat),
             softmax_reg=self.softmax_reg,
         )
+
+    def objective(self, loss: Tensor, filter: Tensor) -> Tensor:
+        return loss - self.reg / 2 * filter.square().sum()
 
 
 def _each(sample_weight: Tensor | None, feat: Tensor) -> Tensor:  # (N, 1, 1)

@@ -15,6 +15,11 @@ LITE_RLS_STEP = 3e-2
 UNTRAINED_BGD_STEP = 3e-1
 UNTRAINED_RLS_STEP = 3e-2
 
+# PrDiMP's effective weights, z (1 - z) of a softmax, sum to at most 1 for a sample, those of DiMP's loss to about 30.
+# With a delta that is as much smaller P is as much larger, so that the step lengths of RLS above hold for PrDiMP, too;
+# those of BGD, which has no P, are as much larger (docs/rls_theory.md).
+KL_WEIGHT = 1 / 30
+
 EMA_SLOW, EMA_MEDIUM, EMA_FAST = 0.01, 0.5, 0.99  # alpha of the moving-average baselines sm, mm and fm
 
 
@@ -31,6 +36,57 @@ def dimp50_got10k() -> DiMPParams:
     return DiMPParams(net=NetWithBackbone(net_path="dimp50_got10k.pth.tar", constructor="dimpnet50"))
 
 
+def super_dimp() -> DiMPParams:
+    return _large_crops(DiMPParams(net=NetWithBackbone(net_path="super_dimp.pth.tar", constructor="dimpnet50")))
+
+
+def prdimp18() -> DiMPParams:
+    return _log_density(_softmax(NetWithBackbone(net_path="prdimp18.pth.tar", constructor="klcedimpnet18")))
+
+
+def prdimp50() -> DiMPParams:
+    return _large_crops(_softmax(_prdimp50_network()))
+
+
+def prdimp50_vot18() -> DiMPParams:
+    """Settings for VOT2018: a filter that learns in every frame, from scores and not from probabilities."""
+    return _log_density(vot18(DiMPParams(net=_prdimp50_network()))).replace(
+        learning_rate=0.01,
+        train_skipping=1,
+        net_opt_update_iter=1,
+        net_opt_hn_iter=1,
+        distractor_threshold=99999.0,  # no second peak counts
+        hard_negative_threshold=999999.0,
+    )
+
+
+def _prdimp50_network() -> NetWithBackbone:
+    return NetWithBackbone(net_path="prdimp50.pth.tar", constructor="klcedimpnet50")
+
+
+def _softmax(net: NetWithBackbone) -> DiMPParams:
+    """Scores as PrDiMP's tracker sees them: the probabilities of a softmax over the map, and thresholds of these."""
+    return DiMPParams(net=net, score_preprocess="softmax", target_not_found_threshold=0.04)
+
+
+def _log_density(base: DiMPParams) -> DiMPParams:
+    """Boxes by ascent on the log-density that the regressors of SuperDiMP and PrDiMP give, in their parametrization."""
+    return base.replace(box_refinement_space="relative", box_refinement_iter=10, box_refinement_step_length=2.5e-3)
+
+
+def _large_crops(base: DiMPParams) -> DiMPParams:
+    """Search area and boxes of SuperDiMP and PrDiMP-50."""
+    return _log_density(base).replace(**LARGE_CROPS)
+
+
+LARGE_CROPS: dict[str, Any] = {
+    "image_sample_size": 22 * 16,
+    "search_area_scale": 6.0,
+    "border_mode": "inside_major",
+    "patch_max_scale_change": 1.5,
+}
+
+
 def dimp_lite() -> DiMPParams:
     """DiMP on the embedded EfficientNet-Lite0 with the heads of `ltr/weights`; boxes by ridge regression."""
     return ridge_boxes(_dimp_lite0()).replace(box_trust_score=0.5)
@@ -45,6 +101,30 @@ def dimp_lite_iounet() -> DiMPParams:
         box_jitter_pos=0.05,
         box_jitter_sz=0.25,
         box_trust_score=1.0,
+    )
+
+
+def superdimp_lite() -> DiMPParams:
+    """Search area, crops and parametrization of SuperDiMP on the lite model, whose IoU-Net predicts an overlap."""
+    # The overlap's gradient is some hundredth of a log-density's. This step is the lite model's in the default space,
+    # of one pixel per unit of gradient and of side, for a target of 352 / 6 pixels.
+    return dimp_lite_iounet().replace(
+        **LARGE_CROPS, box_refinement_space="relative", box_refinement_step_length=6 / (22 * 16)
+    )
+
+
+def prdimp_lite() -> DiMPParams:
+    """PrDiMP's loss, with nothing of it learnt, on the features and the boxes of the lite model."""
+    return dimp_lite().replace(
+        net=NetWithBackbone(
+            net_path="dimp_lite0.safetensors",
+            constructor_fun_name="klcedimpnet_lite0",
+            untrained=("classifier.filter_optimizer",),
+        ),
+        filter_init_zero=True,  # as PrDiMP's training begins; the initializer of the lite heads knows DiMP's loss
+        score_preprocess="softmax",
+        target_not_found_threshold=0.02,  # half of PrDiMP's, as that of `dimp_lite` is below DiMP's
+        box_trust_score=0.1,  # half of the label density's peak, 1 / (2 pi 0.9^2), as .5 is of DiMP's label
     )
 
 
@@ -148,6 +228,21 @@ def rls(base: DiMPParams, step_length: float, **changes: Any) -> DiMPParams:
 def rls_sd(base: DiMPParams) -> DiMPParams:
     """RLS-DiMP with the Gauss-Newton step length along the gradient times P: there is no step length to choose."""
     return base.replace(net_opt_update_iter=5, online_optimizer="rls_sd")
+
+
+def kl_bgd(base: DiMPParams, step_length: float, ema_coefficient: float = 1.0) -> DiMPParams:
+    """`bgd` for PrDiMP's loss, with the step length for DiMP's."""
+    return bgd(base, step_length / KL_WEIGHT, ema_coefficient)
+
+
+def kl_rls(base: DiMPParams, step_length: float) -> DiMPParams:
+    """`rls` for PrDiMP's loss, with the step length for DiMP's."""
+    return rls(base, step_length, rls_delta=0.1 * KL_WEIGHT)
+
+
+def kl_rls_sd(base: DiMPParams) -> DiMPParams:
+    """`rls_sd` for PrDiMP's loss."""
+    return rls_sd(base).replace(rls_delta=0.1 * KL_WEIGHT)
 
 
 def long_term(base: DiMPParams) -> DiMPParams:

@@ -218,7 +218,8 @@ class DiMP(BaseTracker):
     def _read_scores(self, scores: Tensor, factors: list[float] | None = None) -> Array:  # (S, H, W)
         """The scores as the localization sees them, on the host; `factors` are those of the scales, for the penalty."""
         params = self.params
-        maps = preprocess_scores(scores, params.score_preprocess, params.score_filter_ksz).cpu().numpy()
+        how = (params.score_preprocess, params.score_filter_ksz, self.classifier.softmax_reg)
+        maps = preprocess_scores(scores, *how).cpu().numpy()
         if factors is not None and params.scale_penalty != 1:
             penalty = [1.0 if factor == 1 else params.scale_penalty for factor in factors]
             maps = maps * np.array(penalty, maps.dtype)[:, None, None]

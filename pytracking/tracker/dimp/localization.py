@@ -12,6 +12,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from ltr.common.types import Array
+from ltr.models.target_classifier.kl_loss import map_softmax
 from pytracking.tracker.dimp.params import DiMPParams
 
 Flag = Literal["normal", "hard_negative", "uncertain", "not_found"]
@@ -35,13 +36,20 @@ class Localization:
     translation: Array  # (2,)
 
 
-def preprocess_scores(scores: Tensor, method: str, filter_size: int) -> Tensor:  # (S, H, W)
-    """Optional exponential or softmax over the map, and sum over a neighborhood of odd `filter_size` cells."""
+def preprocess_scores(
+    scores: Tensor,  # (S, H, W)
+    method: str,
+    filter_size: int,
+    softmax_reg: float | None = None,  # of the network's loss, see `map_softmax`
+) -> Tensor:  # (S, H, W)
+    """Optional exponential or softmax over the map, and sum over a neighborhood of odd `filter_size` cells.
+
+    After a softmax the scores are probabilities of the target's place, and the thresholds are on these.
+    """
     if method == "exp":
         scores = scores.exp()
     elif method == "softmax":
-        scores = (scores - scores.amax(dim=(1, 2), keepdim=True)).exp()
-        scores = scores / scores.sum(dim=(1, 2), keepdim=True)
+        scores = map_softmax(scores, softmax_reg)
     if filter_size > 1:
         if filter_size % 2 == 0:
             raise ValueError(f"expected an odd score_filter_ksz, found {filter_size}")

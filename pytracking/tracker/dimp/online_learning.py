@@ -19,6 +19,29 @@ from pytracking.tracker.dimp.sample_memory import SampleMemory
 WATCHED_LEVEL = 3  # debug level from which losses and norms of gradients are computed
 
 
+LOSS_PARAMETERS = ("softmax_reg", "label_threshold", "label_shrink")  # of PrDiMP's loss, under the network's names
+
+
+def with_parameters(steepest_descent: Any, params: DiMPParams) -> Any:
+    """The network's steepest descent, or a copy of it with what the parameter file replaces.
+
+    Warns of what the network's loss does not have.
+    """
+    values = {name: getattr(params, name) for name in LOSS_PARAMETERS if getattr(params, name) is not None}
+    if params.filter_reg is None and not values:
+        return steepest_descent
+    changed = copy.deepcopy(steepest_descent)  # the network is shared with other trackers
+    if params.filter_reg is not None:
+        changed.filter_reg.fill_(params.filter_reg)
+        changed.min_filter_reg = params.filter_reg  # as in pytracking: a smaller one counts, too
+    for name, value in values.items():
+        if hasattr(changed, name):
+            setattr(changed, name, value)
+        else:
+            warnings.warn(f"parameter '{name}' has no effect: it belongs to PrDiMP's loss, not DiMP's", stacklevel=2)
+    return changed
+
+
 class OnlineClassifier:
     """Target filter learnt from the first frame's samples and kept up to date."""
 
@@ -32,10 +55,8 @@ class OnlineClassifier:
     ) -> None:
         self.params = params
         self.classifier = classifier
-        self.steepest_descent = classifier.filter_optimizer
-        if params.filter_reg is not None:
-            self.steepest_descent = copy.deepcopy(self.steepest_descent)  # the network is shared with other trackers
-            self.steepest_descent.filter_reg.fill_(params.filter_reg)
+        self.steepest_descent = with_parameters(classifier.filter_optimizer, params)
+        self.softmax_reg: float | None = getattr(self.steepest_descent, "softmax_reg", None)  # of PrDiMP's loss
         self.guard = UpdateGuard(self.steepest_descent) if params.guard_updates else None
         self.optimizer = make_online_optimizer(params, self.steepest_descent)
         if isinstance(self.optimizer, OnlineDescent):

@@ -40,6 +40,9 @@ class DiMPParams(OnlineOptimizerParams, RedetectionParams):
     network_dtype: NetworkDtype = "float32"
     network_form: Literal["fast", "plain"] = "fast"  # "plain": eager PyTorch, see `ltr.inference.prepare`
     filter_reg: NonNegative | None = None  # replaces the network's learnt filter regularization
+    softmax_reg: float | None = None  # replaces that of PrDiMP's loss: score of one more cell, for no target
+    label_threshold: NonNegative | None = None  # replaces that of PrDiMP's loss: lower values of the label become 0
+    label_shrink: Share | None = None  # replaces that of PrDiMP's loss: part of the label's sum that is taken away
     filter_init_zero: bool = False  # start the filter at zero instead of the network's initializer
 
     # Search area
@@ -134,17 +137,9 @@ class DiMPParams(OnlineOptimizerParams, RedetectionParams):
     vot_anno_conversion_type: Literal["preserve_area", "union"] = "preserve_area"  # for scripts; trackers do not ask
 
     renamed: ClassVar[dict[str, str]] = {"dispalcement_scale": "displacement_scale"}
-    # Set by pytracking's files: read by no code, only by other trackers, or only by the PrDiMP losses.
+    # Set by pytracking's files: read by no code, or only by other trackers.
     without_effect: ClassVar[frozenset[str]] = frozenset(
-        {
-            "visualization",
-            "iounet_use_log_scale",
-            "feature_size_odd",
-            "softmax_reg",
-            "label_threshold",
-            "label_shrink",
-            "output_keys",
-        }
+        {"visualization", "iounet_use_log_scale", "feature_size_odd", "output_keys"}
     )
 
     def validate(self) -> None:

@@ -76,7 +76,10 @@ def _second_frame(name: str, pair: Pair, image: Image) -> list[Measurement]:
 
     scores, own_scores = (
         preprocess_scores(
-            tracker.classifier.classify(features.to(tracker.device)), params.score_preprocess, params.score_filter_ksz
+            tracker.classifier.classify(features.to(tracker.device)),
+            params.score_preprocess,
+            params.score_filter_ksz,
+            tracker.classifier.softmax_reg,
         )
         for tracker in (reference, checked)
     )

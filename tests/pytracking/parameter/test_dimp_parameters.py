@@ -23,7 +23,11 @@ PROMISED = [
     *("bgd_dimp_lite", "bgd_dimp_lite_sm", "bgd_dimp_lite_mm", "bgd_dimp_lite_fm"),
     *(f"rls_sd_{name}" for name in ("dimp50", "dimp50_got10k", "dimp50_vot18", "dimp50_vot19")),
     *(f"rls_sd_{name}" for name in ("dimp_lite", "dimp_lite_untrained")),
-    *("dimp_lite_iounet", "dimp_lite_untrained_ridge"),
+    *("dimp_lite_iounet", "dimp_lite_untrained_ridge", "prdimp18", "prdimp50_vot18"),
+    *(f"{before}{base}" for base in ("super_dimp", "prdimp50") for before in ("", "bgd_", "rls_", "rls_sd_")),
+    *(f"{base}_star" for base in ("super_dimp", "prdimp50")),
+    *(f"bgd_{base}_{ema}" for base in ("super_dimp", "prdimp50") for ema in ("sm", "mm", "fm")),
+    *(f"{before}{base}_lite" for base in ("superdimp", "prdimp") for before in ("", "rls_", "rls_sd_")),
     *("dimp_lite_untrained", "dimp_lite_untrained_star", "rls_dimp_lite_untrained"),
     *(f"bgd_dimp_lite_untrained{ema}" for ema in ("", "_sm", "_mm", "_fm")),
 ]

@@ -15,6 +15,7 @@ from ltr.models.target_classifier.optimizer import (
     RLSBatchGradientDescent,
     RLSSteepestDescent,
 )
+from tests.ltr.models.target_classifier.test_kl_loss import problem as kl_problem
 from tests.ltr.models.target_classifier.test_optimizer import problem
 
 HUGE = 1e3  # a step length that diverges
@@ -143,3 +144,22 @@ def test_a_rise_beyond_rounding_is_one() -> None:
         guard(lambda weights, worse=worse, **_: (worse, [], []), filter, feat, boxes)
         assert guard.last[1] == pytest.approx(guard.last[0] * (1 + relative), rel=relative / 2)
         assert guard.num_rejected == num_rejected
+
+
+@pytest.mark.parametrize("kind", ["network", "rls_sd", "bgd"])
+def test_what_descent_lowers_is_judged(kind: str) -> None:
+    """PrDiMP's losses count the weight decay twice: near the minimum they rise while what is lowered falls."""
+    loss, filter, feat, boxes = kl_problem()
+    filter, _, _ = loss(filter, feat=feat, bb=boxes, num_iter=200, compute_losses=False)
+    learners: dict[str, FilterLearner] = {
+        "network": loss,
+        "rls_sd": RLSSteepestDescent(loss, dtype=torch.float64),
+        "bgd": BatchGradientDescent(loss, 1.0),
+    }
+    start = 0.9 * filter  # the way back to the minimum makes the filter longer
+    guard = UpdateGuard(loss)
+    found, _, losses = guard(learners[kind], start, feat, boxes, None, 2)
+    assert losses[-1] > losses[0]
+    assert guard.last[1] < guard.last[0]
+    assert guard.num_rejected == 0
+    assert not torch.equal(found, start)

@@ -145,3 +145,28 @@ def test_share_of_a_refined_box_grows_with_the_score() -> None:
     assert trusted_share(1.2, 1.0) == 1.0
     assert trusted_share(-0.1, 1.0) == 0.0
     assert trusted_share(0.4, 0.8) == pytest.approx(0.25)
+
+
+def log_density(boxes: Tensor) -> Tensor:
+    """Unnormalized, as SuperDiMP's regressor: normal in center over size and log size, of PrDiMP's deviation .05."""
+    size = TARGET[2:]
+    center = (boxes[:, :2] + boxes[:, 2:] / 2 - TARGET[:2] - size / 2) / size
+    return 370 - torch.cat((center, (boxes[:, 2:] / size).log()), dim=1).square().sum(dim=1) / (2 * 0.05**2)
+
+
+def test_a_log_density_is_climbed_in_its_own_parameters() -> None:
+    """The published step, 2.5e-3, is the square of the deviation: one step goes to the top, whatever the values are."""
+    start = torch.cat((TARGET[None], TARGET + torch.tensor([[6.0, -4.0, -5.0, 3.0], [-9.0, 7.0, 14.0, 9.0]])))
+    boxes, density = refine_boxes(autograd_gradient(log_density), start, "relative", 1, 2.5e-3, 1.0)
+    torch.testing.assert_close(boxes, TARGET.expand(3, 4), rtol=0, atol=1e-2)
+    assert float(density[0]) == pytest.approx(370)  # of the boxes before the step
+    assert float(density[2]) < 350
+
+
+@pytest.mark.parametrize("offset", [-1000.0, 0.0, 1000.0])
+def test_the_best_boxes_do_not_depend_on_the_range_of_the_prediction(offset: float) -> None:
+    boxes = TARGET + torch.tensor([[0.0, 0, 0, 0], [2.0, 0, 0, 0], [0.0, 4, 0, 0], [0.0, 0, 500, 0]])
+    prediction = offset + torch.tensor([-30.0, 12.0, 8.0, 400.0])  # the last one is too elongated
+    best, is_sound = select_box(boxes, prediction, 2, 6.0)
+    assert bool(is_sound)
+    torch.testing.assert_close(best, TARGET + torch.tensor([1.0, 2, 0, 0]))

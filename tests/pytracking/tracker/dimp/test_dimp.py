@@ -11,7 +11,16 @@ from ltr.common.types import Image
 from ltr.inference import prepare
 from ltr.models.tracking.dimpnet import dimpnet18
 from pytracking.features.net_wrappers import NetWithBackbone
-from pytracking.parameter.dimp._base import bgd, dimp_lite, dimp_lite_untrained, rls
+from pytracking.parameter.dimp._base import (
+    bgd,
+    dimp_lite,
+    dimp_lite_untrained,
+    kl_bgd,
+    kl_rls,
+    kl_rls_sd,
+    prdimp_lite,
+    rls,
+)
 from pytracking.tracker.dimp.dimp import DiMP
 from pytracking.tracker.dimp.params import DiMPParams
 from pytracking.utils import TrackerParams
@@ -150,6 +159,35 @@ def test_filter_reg_of_one_tracker_does_not_reach_another() -> None:
     run(dimp_lite().replace(filter_reg=5.0, **SMALL), 2)
     assert learnt != 5.0
     assert reg_after_start(dimp_lite().replace(**SMALL)) == learnt
+
+
+@pytest.mark.parametrize(
+    "params",
+    [prdimp_lite(), kl_bgd(prdimp_lite(), 0.03), kl_rls(prdimp_lite(), 0.03), kl_rls_sd(prdimp_lite())],
+    ids=["steepest_descent", "bgd", "rls", "rls_sd"],
+)
+def test_prdimp_tracks_and_reports_probabilities(params: DiMPParams) -> None:
+    outputs = run(params.replace(train_skipping=4, **SMALL))
+    for t, output in enumerate(outputs):
+        # Boxes are trusted in part only at such low probabilities: one cell, 7.8 pixels on each axis, leaves .48.
+        assert overlap(output["target_bbox"], [*path(t), 40, 40]) > 0.45
+        assert 0.02 < output["object_presence_score"] <= 1
+        assert output["flag"] == "normal"
+
+
+def test_parameters_of_prdimps_loss_replace_those_of_the_network() -> None:
+    changes: dict[str, Any] = {"softmax_reg": -1.0, "label_threshold": 0.01, "label_shrink": 0.1, "filter_reg": 0.01}
+    tracker = DiMP(prdimp_lite().replace(**changes, **SMALL))
+    tracker.initialize(frame(120, 90), {"init_bbox": [120, 90, 40, 40]})
+    loss = tracker.classifier.optimizer
+    assert (loss.softmax_reg, loss.label_threshold, loss.label_shrink) == (-1.0, 0.01, 0.1)
+    assert loss.reg.item() == pytest.approx(1e-4)  # below the network's least
+    assert tracker.net.classifier.filter_optimizer.softmax_reg is None
+    tracker.track(frame(120, 90))
+    assert tracker.scores is not None
+    assert 0.1 < tracker.scores.sum() < 0.999  # the rest is that of the cell for no target
+    with pytest.warns(UserWarning, match="'softmax_reg' has no effect"):
+        DiMP(dimp_lite().replace(softmax_reg=-1.0, **SMALL)).initialize(frame(0, 0), {"init_bbox": [9, 9, 40, 40]})
 
 
 def iou_net_params() -> DiMPParams:

@@ -193,3 +193,27 @@ def test_golden_localization(version: str) -> None:
         assert found.flag == str(case.arrays[f"{version}_flag"][i]), i
         np.testing.assert_allclose(found.displacement, entries[f"{version}_disp"][i], rtol=0, atol=1e-4)
         np.testing.assert_allclose(found.translation, entries[f"{version}_translation"][i], rtol=1e-5, atol=1e-4)
+
+
+@pytest.mark.parametrize("reg", [None, 2.0])
+def test_softmax_is_over_each_map_and_the_cell_of_the_networks_loss(reg: float | None) -> None:
+    scores = 3 * torch.randn(2, 5, 6)
+    found = preprocess_scores(scores, "softmax", 1, reg)
+    cells = scores.flatten(1) if reg is None else torch.cat((scores.flatten(1), torch.full((2, 1), reg)), dim=1)
+    torch.testing.assert_close(found.flatten(1), cells.softmax(dim=1)[:, :30])
+    summed = preprocess_scores(scores, "softmax", 3, reg)
+    torch.testing.assert_close(summed[:, 2, 2], found[:, 1:4, 1:4].sum(dim=(1, 2)))
+
+
+def test_thresholds_after_a_softmax_are_on_probabilities() -> None:
+    """A peak of two in a flat map of 361 cells, then the same map with all scores raised: e^2 / (360 + e^2) = .0201."""
+    for offset in (0.0, 50.0):
+        scores = np.full((1, 19, 19), offset, np.float32)
+        scores[0, 9, 9] += 2
+        probability = preprocess_scores(torch.from_numpy(scores), "softmax", 1).numpy()
+        assert flag_and_cell(probability, target_not_found_threshold=0.0200)[0] == "normal"
+        assert flag_and_cell(probability, target_not_found_threshold=0.0202)[0] == "not_found"
+        assert found_in(probability, target_not_found_threshold=0.02).score == pytest.approx(0.0201, abs=1e-4)
+    scores[0, 2, 2] += 1.9  # half of the peak's probability is ln 2 less in the score, .8 of it .22 less
+    probability = preprocess_scores(torch.from_numpy(scores), "softmax", 1).numpy()
+    assert flag_and_cell(probability, target_not_found_threshold=0.01)[0] == "hard_negative"

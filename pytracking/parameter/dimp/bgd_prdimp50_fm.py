@@ -1,0 +1,8 @@
+"""PrDiMP-50 with online gradient descent and a fast moving average of the filter."""
+
+from pytracking.parameter.dimp._base import EMA_FAST, LONG_TERM_STEP, kl_bgd, prdimp50
+from pytracking.tracker.dimp.params import DiMPParams
+
+
+def parameters() -> DiMPParams:
+    return kl_bgd(prdimp50(), LONG_TERM_STEP, EMA_FAST)
