@@ -36,20 +36,28 @@ def list_parameters(tracker: str, package: str = PARAMETERS) -> dict[str, Path]:
 
 
 def find_parameters(tracker: str, name: str, package: str = PARAMETERS) -> Path:
-    """File of one parameter set, which can be imported then. Raises InputError, with the nearest name, without one."""
+    """File of one parameter set, which can be imported then.
+
+    Raises InputError, with the nearest name, where there is none, and where there are two.
+    """
     known = list_parameters(tracker, package)
     if name not in known:
         raise unknown_name(f"{tracker} parameter file", name, known)
+    _require_one([folder / tracker / f"{name}.py" for folder in _folders(package)])
     _search_in(package, _folders(package))
     _search_in(f"{package}.{tracker}", [folder / tracker for folder in _folders(package)])
     return known[name]
 
 
 def find_tracker(name: str, package: str = TRACKERS) -> str:
-    """Module of a tracker, which can be imported then. Raises InputError, with the nearest name, without one."""
+    """Module of a tracker, which can be imported then.
+
+    Raises InputError, with the nearest name, where there is none, and where there are two.
+    """
     known = list_trackers(package)
     if name not in known:
         raise InputError(f"{unknown_name('tracker', name, known)}\n  {GUIDE}")
+    _require_one([folder / name / "__init__.py" for folder in _folders(package)])
     _search_in(package, _folders(package))
     return f"{package}.{name}"
 
@@ -77,6 +85,12 @@ def _folders(package: str) -> list[Path]:
         )
     others = [root / own.name for root in roots]
     return [own, *(folder for folder in others if folder.is_dir())]
+
+
+def _require_one(paths: list[Path]) -> None:
+    found = [path for path in paths if path.is_file()]
+    if len(found) > 1:
+        raise InputError(f"{found[1]} has the name of {found[0]}; give one of them another name")
 
 
 def _search_in(package: str, folders: list[Path]) -> None:

@@ -223,7 +223,9 @@ class OpenParams(TypedParams):
 
     def get(self, name: str, *default: Any) -> Any:
         """Value of a parameter; `default` where it is not set, AttributeError where there is no default."""
-        return self.__dict__[name] if self.has(name) else getattr(_Absent(type(self).__name__), name, *default)
+        if not (self.has(name) or default):
+            raise AttributeError(f"no parameter '{name}' is set{nearest(name, self.__dict__)}")
+        return self.__dict__[name] if self.has(name) else default[0]
 
     def has(self, name: str) -> bool:
         """Whether the parameter is set; the device is not while it is None."""
@@ -271,16 +273,6 @@ class OpenParams(TypedParams):
         if not opened.has("device") and not opened.get("use_gpu", True):
             opened.device = "cpu"
         return opened
-
-
-class _Absent:
-    """Has no attribute; its AttributeError names the parameters."""
-
-    def __init__(self, owner: str) -> None:
-        self._owner = owner
-
-    def __getattr__(self, name: str) -> Any:
-        raise AttributeError(f"{self._owner}: no parameter '{name}' is set")
 
 
 def _kind(value: Any) -> type:

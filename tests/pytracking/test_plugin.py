@@ -92,6 +92,15 @@ def test_parameter_files_of_ones_own_for_trackers_of_the_project(
     monkeypatch.setenv("PYTRACKING_TRACKER_PATH", f"{PLUGIN}:{tmp_path / 'mine'}")
     assert Tracker("dimp", "quick").get_parameters().get("sample_memory_size") == 7
     assert "dimp_lite" in list_parameters("dimp")
+    (folder / "dimp_lite.py").write_text("")
+    with pytest.raises(
+        InputError, match=r"mine/parameter/dimp/dimp_lite\.py has the name of .*/dimp_lite\.py; give one"
+    ):
+        Tracker("dimp", "dimp_lite").get_parameters()
+    (tmp_path / "mine" / "tracker" / "dimp").mkdir(parents=True)
+    (tmp_path / "mine" / "tracker" / "dimp" / "__init__.py").write_text("def get_tracker_class(): ...")
+    with pytest.raises(InputError, match=r"mine/tracker/dimp/__init__\.py has the name of"):
+        Tracker("dimp", "quick").get_parameters()
     monkeypatch.setenv("PYTRACKING_TRACKER_PATH", str(tmp_path / "nowhere"))
     with pytest.raises(InputError, match=r"tracker_path names .*nowhere, which is no folder"):
         Tracker("dimp", "quick").get_parameters()

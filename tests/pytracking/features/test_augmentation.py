@@ -150,6 +150,18 @@ def test_random_affine_draws_once_within_its_limits(border_mode: str) -> None:
     assert corner == (0 if border_mode == "constant" else 1)
 
 
+def test_random_affine_flips_shears_turns_and_scales_in_this_order() -> None:
+    transform = RandomAffine()
+    transform.flip, transform.rotation, transform.shear, transform.scale = True, 30.0, (0.1, -0.05), (1.2, 0.9)
+    turned = np.vstack((cv2.getRotationMatrix2D((20, 15), 30, 1), [0, 0, 1]))
+    for x, y in [(20.0, 15.0), (0.0, 0.0), (33.0, 7.0)]:
+        flipped = 40 - x - 20, y - 15  # from the middle of an image of 40 x 30
+        sheared = flipped[0] + 0.1 * flipped[1], flipped[1] - 0.05 * flipped[0]
+        x_turned, y_turned, _ = turned @ [sheared[0] + 20, sheared[1] + 15, 1]
+        expected = 20 + 1.2 * (x_turned - 20), 15 + 0.9 * (y_turned - 15)
+        np.testing.assert_allclose(transform.matrix(30, 40) @ [x, y, 1], expected, atol=1e-9)
+
+
 def test_random_affine_of_a_mask_has_no_new_values() -> None:
     random.seed(0)
     mask = (torch.rand(1, 1, 30, 30, generator=torch.Generator().manual_seed(0)) > 0.5).float()
