@@ -1,6 +1,7 @@
 """The paper's derivation and supplement, statement by statement, in float64; docs/rls_theory.md explains them."""
 
 import copy
+import itertools
 import math
 from itertools import pairwise
 
@@ -12,7 +13,12 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from rls import RLSSGD, RecursiveLeastSquares, oracle
-from rls.virtual_input import conv_virtual_input, linear_virtual_input
+from rls.virtual_input import (
+    conv_virtual_input,
+    conv_virtual_inputs_and_adjoint,
+    linear_virtual_input,
+    random_signs,
+)
 
 EXACT = {"rtol": 0.0, "atol": 1e-10}  # float64 rounding of sums of a hundred numbers of order one, times 1000
 seeds = st.integers(0, 2**31 - 1)
@@ -244,3 +250,70 @@ def test_copies_of_a_model_learn_apart() -> None:
     other.step()
     assert optimizer.layers[0].inverse_correlation.num_updates == 0
     assert other.layers[0].inverse_correlation.num_updates == 1
+
+
+# Sketches of the scatter. n samples and positions with √γ x = v (n, p); their weighted Gram matrix is G = Vᵀ V / n.
+
+
+def gram(V: Tensor) -> Tensor:
+    return V.mT @ V / len(V)
+
+
+def sketch_variance(V: Tensor) -> Tensor:
+    """Of each entry of x xᵀ for x = Σ ω v / √n with random signs: G_aa G_bb + G_ab² − 2 Σ v_a² v_b² / n²."""
+    G, n = gram(V), len(V)
+    return torch.outer(G.diagonal(), G.diagonal()) + G.square() - 2 * V.square().mT @ V.square() / n**2
+
+
+@given(seeds, st.integers(1, 8), st.integers(1, 4))
+def test_signs_give_the_gram_matrix_and_its_variance(seed: int, n: int, p: int) -> None:
+    """Over all 2ⁿ patterns of signs: not a sample of them."""
+    V = draw(n, p, seed=seed)
+    signs = torch.tensor(list(itertools.product([-1.0, 1.0], repeat=n)), dtype=torch.float64)
+    x = signs @ V / n**0.5
+    products = torch.einsum("sa,sb->sab", x, x)
+    torch.testing.assert_close(products.mean(0), gram(V), **EXACT)
+    torch.testing.assert_close(products.var(0, correction=0), sketch_variance(V), **EXACT)
+
+
+@given(seeds)
+def test_no_random_weights_have_less_variance_than_signs(seed: int) -> None:
+    """Of mean 0 and variance 1: their fourth moment is at least that of signs, 1; three-valued ones for example."""
+    V = draw(5, 3, seed=seed)
+    values = (-(2**0.5), 0.0, 0.0, 2**0.5)  # variance 1, fourth moment 2
+    weights = torch.tensor(list(itertools.product(values, repeat=5)), dtype=torch.float64)
+    x = weights @ V / 5**0.5
+    products = torch.einsum("sa,sb->sab", x, x)
+    torch.testing.assert_close(products.mean(0), gram(V), **EXACT)
+    assert (products.var(0, correction=0) >= sketch_variance(V) - 1e-12).all()
+
+
+def test_rows_of_a_block_sketch_the_features_of_a_convolution() -> None:
+    """As the trackers draw them: the mean over T blocks is within five standard errors, and its error is that large."""
+    feat, root_gamma = draw(3, 2, 4, 4), draw(3, 4, 4, seed=1).abs()
+    patches = F.unfold(feat, 3, padding=1).mT.reshape(-1, 18)  # (48, 18)
+    V = root_gamma.reshape(-1, 1) * patches
+    generator, blocks, k = torch.Generator().manual_seed(2), 500, 9
+    G, variance, total = gram(V), sketch_variance(V), torch.zeros(18, 18, dtype=torch.float64)
+    for _ in range(blocks):
+        signs = random_signs(k - 1, root_gamma.shape, generator)
+        rows, _ = conv_virtual_inputs_and_adjoint(feat, root_gamma, root_gamma, 3, signs=signs)
+        torch.testing.assert_close(rows[0], V.sum(0) / len(V) ** 0.5)  # the paper's virtual input
+        total += rows[1:].mT @ rows[1:]
+    error = total / (blocks * (k - 1)) - G
+    standard = (variance / (blocks * (k - 1))).sqrt()
+    assert (error.abs() < 5 * standard).all()  # 171 entries: one chance in 10⁴
+    # Σ (error / standard)² over the entries has mean 171 and, were they independent, the spread √(2 · 171) = 18.
+    upper = torch.triu_indices(18, 18).unbind()
+    assert 0.5 < ((error / standard)[upper].square().mean()) < 1.5
+
+
+@given(seeds, st.integers(1, 12))
+def test_the_virtual_input_is_never_more_than_the_block(seed: int, n: int) -> None:
+    """x xᵀ ⪯ Σ v vᵀ (Cauchy–Schwarz), with equality for equal v: it is to n G what one sketch is to G."""
+    V = draw(n, 4, seed=seed)
+    x = V.sum(0) / n**0.5
+    assert torch.linalg.eigvalsh(n * gram(V) - torch.outer(x, x))[0] > -1e-12 * n
+    equal = V[:1].expand(n, 4)
+    x = equal.sum(0) / n**0.5
+    torch.testing.assert_close(torch.outer(x, x), n * gram(equal), **EXACT)

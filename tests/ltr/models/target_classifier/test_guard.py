@@ -163,3 +163,25 @@ def test_what_descent_lowers_is_judged(kind: str) -> None:
     assert guard.last[1] < guard.last[0]
     assert guard.num_rejected == 0
     assert not torch.equal(found, start)
+
+
+@pytest.mark.parametrize("online", [BatchGradientDescent, RLSBatchGradientDescent])
+def test_updates_on_a_divergence_are_undone(online: type[BatchGradientDescent]) -> None:
+    loss, filter, feat, boxes = kl_problem()
+    guard = UpdateGuard(loss)
+    found, _, _ = guard(online(loss, HUGE), filter, feat, boxes)
+    assert guard.num_rejected == 1
+    assert torch.equal(found, filter)
+
+
+@pytest.mark.parametrize("virtual_inputs", [1, 4])
+def test_rls_steepest_descent_lowers_a_divergence(virtual_inputs: int) -> None:
+    loss, filter, feat, boxes = kl_problem()
+    guard = UpdateGuard(loss)
+    learner = RLSSteepestDescent(loss, virtual_inputs=virtual_inputs, dtype=torch.float64)
+    values = []
+    for _ in range(10):
+        filter, _, _ = guard(learner, filter, feat, boxes)
+        values.append(guard.last)
+    assert guard.num_rejected == 0
+    assert all(after <= before * (1 + 1e-12) for before, after in values)  # but for rounding

@@ -147,6 +147,17 @@ def test_a_step_is_as_good_as_the_condition_of_p_and_the_curvature(seed: int, ex
     assert after - least <= bound * (1 + 1e-9) + 1e-9 * before
 
 
+@pytest.mark.parametrize("scale", [1e-6, 1e6])
+def test_the_scale_of_p_does_not_matter(scale: float) -> None:
+    quadratic = Quadratic(0)
+    expected, _ = quadratic.run(RLSSteepestDescent(quadratic, delta=0.1, dtype=torch.float64))
+    learner = RLSSteepestDescent(quadratic, delta=0.1, dtype=torch.float64)
+    plain = learner.preconditioner.apply
+    learner.preconditioner.apply = lambda gradient: scale * plain(gradient)  # type: ignore[method-assign]
+    found, _ = quadratic.run(learner)
+    torch.testing.assert_close(found, expected)
+
+
 @pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
 @pytest.mark.filterwarnings("ignore:P (in|was)")
 def test_a_rough_p_does_no_harm(dtype: torch.dtype) -> None:
