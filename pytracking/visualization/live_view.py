@@ -63,9 +63,8 @@ class LiveView:
         registered = self._registered.take()
         self._add_panels(registered)
         wanted = {panel.name for panel in self._panels for viewer in self._viewers if viewer.wants(panel.name)}
-        contents = {
-            panel.name: content for panel in self._panels if panel.name in wanted if (content := self._read(panel))
-        } | registered
+        own = {panel.name: content for panel in self._panels if panel.name in wanted if (content := self._read(panel))}
+        contents = _joined(own, registered)
         for viewer in self._viewers:
             viewer.show({name: content for name, content in contents.items() if viewer.wants(name)})
             viewer.wait()
@@ -130,6 +129,14 @@ class LiveView:
     def _targets(self) -> Picture:
         assert self._first_target is not None
         return Picture(np.hstack((self._first_target, target_patch(self._image, self._output["target_bbox"]))))
+
+
+def _joined(own: dict[str, Content], registered: dict[str, Content]) -> dict[str, Content]:
+    """The view's own panels and those that a tracker registered, which go first but for the status, which is joined."""
+    mine, theirs = own.get(STATUS), registered.get(STATUS)
+    if isinstance(mine, Status) and isinstance(theirs, Status):
+        registered = {**registered, STATUS: Status({**mine.values, **theirs.values})}
+    return own | registered
 
 
 def is_lost(output: Mapping[str, Any]) -> bool:

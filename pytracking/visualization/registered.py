@@ -13,8 +13,12 @@ from ltr.common.errors import unknown_name
 from ltr.common.types import Array
 from pytracking.utils.drawing import TRACKED, draw_box
 from pytracking.visualization.panels import Content, Heatmap, Picture, Plot, Status, Text
+from pytracking.visualization.viewer import STATUS, TRACKING
 
 NOT_SHOWN = ("bbreg", "cost_volume", "cost_volume_flip", "cost_volume_ui", "featmap")  # modes of pytracking
+
+
+OWN = {STATUS: ("info_dict",), TRACKING: ("image", "Tracking")}  # panels that are always there, and their modes
 
 
 class RegisteredPanels:
@@ -37,6 +41,7 @@ class RegisteredPanels:
         if mode in NOT_SHOWN:
             warnings.warn(f"panel '{title}': there is no view of the mode '{mode}' here", stacklevel=2)
         elif debug_level <= self._level:
+            title = title if mode in OWN.get(title, (mode,)) else f"{title} of the tracker"
             self._new[title] = self._status(title, data) if mode == "info_dict" else _READERS[mode](data)
 
     def take(self) -> dict[str, Content]:

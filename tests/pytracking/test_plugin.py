@@ -192,6 +192,9 @@ def test_scores_in_the_browser(scene: Path, tmp_path: Path) -> None:
     with VisdomServer(tmp_path) as server:
         output = Tracker("mosse", "default", device="cpu").run_sequence(sequence(scene), 2, {"port": server.port})
         windows = server.windows()
+        Tracker("netfilter", "default", device="cpu").run_sequence(sequence(scene), 3, {"port": server.port})
+        (loss,) = server.windows()["Training Loss"]["content"]["data"]
+    assert len(loss["y"]) == 10 + 1  # iterations of the first frame, and the end
     assert {"Tracking", "Score Map", "Filter"} <= set(windows)
     scores = np.array(windows["Score Map"]["content"]["data"][0]["z"])
     assert scores.shape == (63, 63)

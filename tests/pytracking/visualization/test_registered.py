@@ -12,11 +12,12 @@ from ltr.common.errors import InputError
 from pytracking.tracker.base import BaseTracker
 from pytracking.utils.drawing import TRACKED
 from pytracking.utils.params import TypedParams
-from pytracking.visualization.file_viewers import PanelFiles
+from pytracking.visualization.file_viewers import PanelFiles, TrackingVideo
 from pytracking.visualization.live_view import LiveView
 from pytracking.visualization.panels import Heatmap, Picture, Plot, Status, Text
 from pytracking.visualization.registered import RegisteredPanels
 from pytracking.visualization.rendering import TILE
+from pytracking.visualization.viewer import TerminalViewer
 from tests.pytracking.visualization.test_live_view import IMAGE, OUTPUT, Collector, read_video
 
 
@@ -118,3 +119,27 @@ def test_panels_that_come_later_still(tmp_path: Path) -> None:
     strip = cv2.imread(str(tmp_path / "v_strip.png"))
     assert strip is not None
     assert strip.shape[:2] == (4 * TILE[1], 5 * TILE[0])
+
+
+class Named(Registering):
+    """Uses the titles of the panels that are always there, as pytracking's DiMP does."""
+
+    def look(self, number: int) -> None:
+        self.visdom.register({"frame_num": number, "score": 0.75}, "info_dict", 1, "Status")
+        self.visdom.register((IMAGE // 2, [1.0, 1.0, 5.0, 5.0]), "Tracking", 1, "Tracking")
+        self.visdom.register("a text", "text", 1, "Status")
+
+
+def test_titles_of_panels_that_are_always_there(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    viewer = Collector()
+    show(Named(), viewer, 1, 1)
+    status, tracking = viewer.frames[0]["Status"], viewer.frames[0]["Tracking"]
+    assert isinstance(status, Status)
+    assert {"frame": 1, "flag": "normal", "frame num": 1, "score": 0.75}.items() <= status.values.items()
+    assert viewer.frames[0]["Status of the tracker"] == Text(("a text",))
+    assert isinstance(tracking, Picture)
+    assert tracking.image[30, 50].tolist() == (IMAGE[30, 50] // 2).tolist()
+    show(Named(), TerminalViewer("cat"), 1, 1)
+    assert capsys.readouterr().out == "cat frame 1: score 0.750 normal\n"
+    show(Named(), TrackingVideo(tmp_path / "v.mp4", 25), 2, 1)
+    assert len(read_video(tmp_path / "v.mp4")) == 2
