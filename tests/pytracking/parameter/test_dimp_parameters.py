@@ -20,6 +20,7 @@ PROMISED = [
     ),
     *(f"{name}_got10k" for name in ("dimp50", "dimp50_star", "bgd_dimp50", "rls_dimp50")),
     *("dimp_lite", "dimp_lite_star", "rls_dimp_lite"),
+    *("dimp_lite_lt", "bgd_dimp_lite_lt", "rls_dimp_lite_lt", "rls_dimp50_lt"),
     *("bgd_dimp_lite", "bgd_dimp_lite_sm", "bgd_dimp_lite_mm", "bgd_dimp_lite_fm"),
     *(f"rls_sd_{name}" for name in ("dimp50", "dimp50_got10k", "dimp50_vot18", "dimp50_vot19")),
     *(f"rls_sd_{name}" for name in ("dimp_lite", "dimp_lite_untrained")),
@@ -119,3 +120,12 @@ def test_reading_parameter_files_imports_no_torch() -> None:
         "sys.exit('torch' in sys.modules or 'cv2' in sys.modules)"
     )
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+@pytest.mark.parametrize("base", ["dimp_lite", "bgd_dimp_lite", "rls_dimp_lite", "rls_dimp50"])
+def test_long_term_files_differ_in_redetection_alone(base: str) -> None:
+    short, long = load(base).to_dict(), load(f"{base}_lt").to_dict()
+    assert not short["redetection"]
+    assert long["redetection"]
+    different = {name for name in short if short[name] != long[name]}
+    assert all(name.startswith(("redetection", "presence_")) for name in different)

@@ -6,6 +6,9 @@ import numpy as np
 import pytest
 import torch
 
+from ltr.inference import prepare
+from ltr.models.tracking.dimpnet import dimpnet18
+from pytracking.features.net_wrappers import NetWithBackbone
 from pytracking.parameter.dimp._base import dimp_lite, long_term, rls
 from pytracking.tracker.dimp.dimp import DiMP
 from pytracking.tracker.dimp.params import DiMPParams
@@ -116,6 +119,19 @@ def test_images_of_other_sizes_are_searched() -> None:
         image = np.full((*size, 3), 90, np.uint8)
         for _ in range(3):
             assert np.isfinite(tracker.track(image)["target_bbox"]).all()
+
+
+def test_network_with_an_iou_net_searches_too() -> None:
+    """DiMP-18 with random weights and a target that is never found: every step of the search runs."""
+    torch.manual_seed(0)
+    net = NetWithBackbone(net_path="unused.pth")
+    net.net = prepare(dimpnet18().eval())
+    params = rls(DiMPParams(net=net, **SMALL), 3e-3).replace(target_not_found_threshold=1e9, redetection_patience=2)
+    tracker = DiMP(long_term(params))
+    tracker.initialize(frame(60, 60), {"init_bbox": [60, 60, 40, 40]})
+    outputs = [tracker.track(frame(60, 60)) for _ in range(4)]
+    assert [output.get("search") for output in outputs[:3]] == [None, None, "searching"]
+    assert np.isfinite([output["target_bbox"] for output in outputs]).all()
 
 
 def test_parameters_without_redetection_report_scores_as_they_are() -> None:
