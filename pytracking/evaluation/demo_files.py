@@ -61,7 +61,7 @@ def render_demo(folder: Path, progress: Progress | None = None, names: Sequence[
         staging = folder / f".{scene.name}.{os.getpid()}"
         shutil.rmtree(staging, ignore_errors=True)
         try:
-            _write_sequence(scene, staging, progress)
+            write_sequence(scene, staging, progress)
             if not is_rendered(folder, [scene.name]):  # another process may have been faster
                 _put_in_place(staging, folder / scene.name)
         finally:
@@ -82,7 +82,8 @@ def _frame_path(sequence: Path, t: int) -> Path:
     return sequence / "img" / f"{t + 1:05d}.jpg"
 
 
-def _write_sequence(scene: Scene, folder: Path, progress: Progress | None) -> None:
+def write_sequence(scene: Scene, folder: Path, progress: Progress | None = None) -> None:
+    """Render a scene into a folder that is not there yet: `img` and, once all frames are there, `groundtruth.txt`."""
     _frame_path(folder, 0).parent.mkdir(parents=True)
     renderer = SceneRenderer(scene)
 
