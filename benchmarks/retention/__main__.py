@@ -213,7 +213,7 @@ def _parser() -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--trackers", nargs="+", required=True, help="parameter files, with name=value ... each")
-    parser.add_argument("--dataset_name", nargs="+", default=["otb"], help="data sets (default: otb)")
+    parser.add_argument("--dataset_name", nargs="*", default=["otb"], help="data sets, or none (default: otb)")
     parser.add_argument("--sequences", nargs="+", help="of the data sets (default: all that are here)")
     parser.add_argument("--half", choices=("all", "choose", "judge"), default="all", help="every second one by name")
     parser.add_argument("--frames", type=int, help="of each sequence at most, from its first one (default: all)")

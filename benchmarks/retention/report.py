@@ -209,26 +209,33 @@ def write(rows: SequenceOf[Row], reference: str, environment: dict[str, Any], fo
 
 
 def plot(found: dict[str, Any], path: Path) -> None:
-    """Retention against adaptation, one panel for each group, with intervals."""
+    """Wrong peaks on earlier frames against those on the next ones, one panel for each group, with intervals.
+
+    Shares below 1 % are drawn to a linear scale, others to a logarithmic one: a learner that diverges hides no other.
+    """
     import matplotlib
 
     matplotlib.use("agg")
     from matplotlib import pyplot as plt
 
-    groups = found["groups"]
-    figure, axes = plt.subplots(1, len(groups), squeeze=False, figsize=(4.6 * len(groups), 4.2))
+    groups, colors = found["groups"], plt.get_cmap("tab20").colors  # type: ignore[attr-defined]
+    figure, axes = plt.subplots(1, len(groups), squeeze=False, figsize=(4.4 * len(groups) + 3, 4.2))
     for axis, (group, sequences) in zip(axes[0], groups.items(), strict=True):
-        for learner, entry in found["summary"][group].items():
+        for index, (learner, entry) in enumerate(found["summary"][group].items()):
             pair = [entry[measure] for measure in ("next_right", "earlier_right")]
             if None in pair:
                 continue
-            x, y = (100 * mean["mean"] for mean in pair)
-            bars = [[[100 * (f["mean"] - f["low"])], [100 * (f["high"] - f["mean"])]] for f in pair]
-            axis.errorbar(x, y, yerr=bars[1], xerr=bars[0], marker="o", linewidth=0.5, linestyle="", label=learner)
-        axis.set(title=f"{group} ({len(sequences)})", xlabel="right on the next frames [%]")
+            x, y = (100 * (1 - mean["mean"]) for mean in pair)
+            bars = [[[100 * (f["high"] - f["mean"])], [100 * (f["mean"] - f["low"])]] for f in pair]
+            style = {"color": colors[index % 20], "marker": "os^D"[index // 5 % 4], "markersize": 5, "linewidth": 0.5}
+            axis.errorbar(x, y, yerr=bars[1], xerr=bars[0], linestyle="", label=learner, **style)
+        axis.set(title=f"{group} ({len(sequences)})", xlabel="wrong on the next frames [%]")
+        axis.set_xscale("symlog", linthresh=1)
+        axis.set_yscale("symlog", linthresh=1)
+        axis.set(xlim=(0, None), ylim=(0, None))
         axis.grid(alpha=0.3)
-    axes[0, 0].set_ylabel("right on earlier frames [%]")
-    axes[0, 0].legend(fontsize=7)
+    axes[0, 0].set_ylabel("wrong on earlier frames [%]")
+    axes[0, -1].legend(fontsize=7, loc="upper left", bbox_to_anchor=(1.02, 1))
     figure.tight_layout()
-    figure.savefig(path, dpi=110)
+    figure.savefig(path, dpi=110, bbox_inches="tight")
     plt.close(figure)
