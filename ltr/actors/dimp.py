@@ -8,17 +8,19 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from ltr.actors.base import Actor, Loss
+from ltr.models.loss.kl_regression import kl_regression
 from ltr.models.loss.target_classification import LBHinge
 from ltr.models.tracking.dimpnet import DiMPnet, Features
 
 
 class DiMPActor(Actor):
-    """The loss of DiMP (Bhat et al., ICCV 2019, Eq. 10).
+    """The loss of DiMP (Bhat et al., ICCV 2019, Eq. 10), and of SuperDiMP, whose boxes have densities.
 
     Scores are judged for the filter of the initializer, the final one, and the mean of those between. A batch holds
     images or the backbone's features of them, under the names `train_images` and `test_images` or `train_features` and
     `test_features`; further `train_boxes`, `test_labels`, and for a network with IoU predictor `proposals` and
-    `proposal_iou`. Images or features come first in every shape, then sequences.
+    `proposal_iou`. With `proposal_density` and `target_density` the predictor is taught an unnormalized log-density in
+    place of the overlap, with the same weight. Images or features come first in every shape, then sequences.
     """
 
     def __init__(
@@ -47,12 +49,17 @@ class DiMPActor(Actor):
         )
         terms, stats = self._classification([s.float() for s in scores], batch["test_labels"])
         if iou is not None:
-            terms["loss/iou"] = F.mse_loss(iou.float(), batch["proposal_iou"])
+            terms["loss/iou"] = self._box_loss(iou.float(), batch)
             stats["iou/chosen"] = chosen_overlap(iou, batch["proposal_iou"])
         weighted = {name: self.weights[name] * term for name, term in terms.items()}
         total = torch.stack(list(weighted.values())).sum()
         stats |= {"loss/total": total, **weighted}
         return total, {name: value.detach() for name, value in stats.items()}
+
+    def _box_loss(self, predicted: Tensor, batch: Mapping[str, Any]) -> Tensor:  # (J, S, n)
+        if "target_density" in batch:
+            return kl_regression(predicted, batch["proposal_density"], batch["target_density"])
+        return F.mse_loss(predicted, batch["proposal_iou"])
 
     def _features(self, batch: Mapping[str, Any], kind: str) -> Features:
         if f"{kind}_features" in batch:

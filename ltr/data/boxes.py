@@ -9,6 +9,7 @@ from ltr.common.boxes import overlap
 from ltr.common.types import Array
 
 PROPOSAL_SIGMAS = (0.01, 0.05, 0.1, 0.2, 0.3)  # in the side of the square of the box's area
+DENSITY_SIGMAS = (0.05, 0.5)  # of a mixture of equal shares, in center over size and log size
 SMALLEST_PROPOSAL = 1.0  # pixels a side
 SHRINKING = 0.9  # of the noise, after a proposal that overlaps too little
 MAX_REDRAWS = 100
@@ -50,3 +51,26 @@ def propose_boxes(
             break
         spread[missing] *= SHRINKING
     return proposals, iou
+
+
+def draw_by_density(
+    box: Array,  # (4,)
+    num: int,
+    target_sigma: float,
+    rng: np.random.Generator,
+    sigmas: tuple[float, ...] = DENSITY_SIGMAS,
+) -> tuple[Array, Array, Array]:  # (num, 4), (num,) density they are drawn with, (num,) density of the target
+    """Boxes from a mixture of Gaussians around a box, in its center over its size and the logarithm of its size.
+
+    The target's density is a Gaussian there, too. Both are densities in these four numbers (PrDiMP).
+    """
+    noise = rng.normal(size=(num, 4)) * rng.choice(sigmas, size=num)[:, None]
+    sides = box[2:] * np.exp(noise[:, 2:])
+    center = box[:2] + box[2:] / 2 + noise[:, :2] * box[2:]
+    drawn_with = np.mean([_gauss(noise, sigma) for sigma in sigmas], axis=0)
+    return np.concatenate((center - sides / 2, sides), axis=1), drawn_with, _gauss(noise, target_sigma)
+
+
+def _gauss(noise: Array, sigma: float) -> Array:  # (n, 4) -> (n,)
+    density: Array = np.exp(-0.5 * np.square(noise / sigma).sum(axis=1)) / (2 * np.pi * sigma**2) ** 2
+    return density

@@ -3,15 +3,16 @@
 The values are those of DiMP's published training (`train_settings/dimp/dimp50.py` of pytracking).
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import cv2
 import numpy as np
 import torch
 
+from ltr.common.boxes import overlap
 from ltr.common.errors import InputError
 from ltr.common.types import Array, Image
-from ltr.data.boxes import PROPOSAL_SIGMAS, jittered_box, propose_boxes
+from ltr.data.boxes import PROPOSAL_SIGMAS, draw_by_density, jittered_box, propose_boxes
 from ltr.data.collate import Sample
 from ltr.data.labels import gaussian_labels
 
@@ -47,6 +48,18 @@ class SearchArea:
         if not side >= 1:
             raise InputError(f"expected a search area of at least one pixel, found a side of {side:.3g} around {box}")
         return cls(box[:2] + box[2:] / 2 - side / 2, side, output_size, flip)
+
+    def inside(self, image_size: tuple[int, int], max_change: float) -> "SearchArea":
+        """The square moved into an image of this height and width, as pytracking's border mode "inside_major".
+
+        It first shrinks, by up to `max_change`, to the longer side of the image. Along a side that it is still larger
+        than its middle is the image's.
+        """
+        extent = np.array(image_size[::-1], float)
+        side = self.side / min(max(self.side / extent.max(), 1.0), max_change)
+        corner = self.corner + (self.side - side) / 2
+        corner = np.where(side <= extent, corner.clip(0, np.maximum(extent - side, 0)), (extent - side) / 2)
+        return replace(self, corner=corner, side=side)
 
     def crop(self, image: Image) -> Image:  # (output_size, output_size, 3)
         """The square, resampled bilinearly; beyond the border the image's edge is repeated."""
@@ -91,6 +104,8 @@ class DiMPProcessing:
     test_jitter: Jitter = Jitter(center=4.5, scale=0.5)
     gray_probability: float = 0.05  # all frames of a sample together
     flip_probability: float = 0.0  # likewise
+    frame_flip_probability: float = 0.0  # of each frame
+    max_scale_change: float | None = None  # crops stay inside the image, and shrink by up to that; None: they do not
     brightness_jitter: float = 0.2  # of each frame
     label_sigma_factor: float = 0.25  # standard deviation in the side of the target
     feature_size: int = 18
@@ -98,6 +113,7 @@ class DiMPProcessing:
     num_proposals: int = 8
     min_proposal_iou: float = 0.1
     proposal_sigmas: tuple[float, ...] = PROPOSAL_SIGMAS
+    density_sigma: float | None = None  # of the target's box density; None: proposals of known overlap
 
     @property
     def label_sigma(self) -> float:
@@ -111,6 +127,7 @@ class DiMPProcessing:
             train_images (I, 3, s, s), test_images (J, 3, s, s): uint8.
             train_boxes (I, 4), test_boxes (J, 4): x, y, w, h in crop pixels.
             test_labels (J, h, w), proposals (J, n, 4), proposal_iou (J, n) from -1 to 1.
+            With a density_sigma also proposal_density and target_density (J, n), see `draw_by_density`.
 
         Raises:
             InputError: a target without area.
@@ -120,10 +137,7 @@ class DiMPProcessing:
             frames.train_images, frames.train_boxes, self.train_jitter, gray, flip, rng
         )
         test_images, test_boxes = self._crops(frames.test_images, frames.test_boxes, self.test_jitter, gray, flip, rng)
-        drawn = [
-            propose_boxes(box, self.num_proposals, self.min_proposal_iou, rng, self.proposal_sigmas)
-            for box in test_boxes
-        ]
+        drawn = self._proposals(test_boxes, rng)
         labels = gaussian_labels(test_boxes, self.label_sigma, self.feature_size, self.kernel_size, self.output_size)
         return {
             "train_images": _to_tensor(train_images),
@@ -131,9 +145,22 @@ class DiMPProcessing:
             "train_boxes": torch.from_numpy(train_boxes.astype(np.float32)),
             "test_boxes": torch.from_numpy(test_boxes.astype(np.float32)),
             "test_labels": torch.from_numpy(labels),
-            "proposals": torch.from_numpy(np.stack([boxes for boxes, _ in drawn]).astype(np.float32)),
-            "proposal_iou": torch.from_numpy(np.stack([2 * iou - 1 for _, iou in drawn]).astype(np.float32)),
+            **{name: torch.from_numpy(values.astype(np.float32)) for name, values in drawn.items()},
         }
+
+    def _proposals(self, test_boxes: Array, rng: np.random.Generator) -> dict[str, Array]:
+        if self.density_sigma is not None:
+            drawn = [draw_by_density(box, self.num_proposals, self.density_sigma, rng) for box in test_boxes]
+            boxes, proposed, wanted = (np.stack(parts) for parts in zip(*drawn, strict=True))
+            iou = overlap(boxes, test_boxes[:, None])
+            densities = {"proposal_density": proposed, "target_density": wanted}
+            return {"proposals": boxes, "proposal_iou": 2 * iou - 1, **densities}
+        pairs = [
+            propose_boxes(box, self.num_proposals, self.min_proposal_iou, rng, self.proposal_sigmas)
+            for box in test_boxes
+        ]
+        boxes, iou = (np.stack(parts) for parts in zip(*pairs, strict=True))
+        return {"proposals": boxes, "proposal_iou": 2 * iou - 1}
 
     def _crops(
         self, images: list[Image], boxes: Array, jitter: Jitter, gray: bool, flip: bool, rng: np.random.Generator
@@ -141,7 +168,10 @@ class DiMPProcessing:
         crops, in_crop = [], []
         for image, box in zip(images, boxes, strict=True):
             around = jittered_box(box, jitter.center, jitter.scale, rng)
-            area = SearchArea.around(around, self.search_area_factor, self.output_size, flip)
+            mirrored = flip ^ bool(self.frame_flip_probability and rng.random() < self.frame_flip_probability)
+            area = SearchArea.around(around, self.search_area_factor, self.output_size, mirrored)
+            if self.max_scale_change is not None:
+                area = area.inside(image.shape[:2], self.max_scale_change)
             crop = to_gray(area.crop(image)) if gray else area.crop(image)
             crops.append(brighter(crop, 1 + self.brightness_jitter * (2 * rng.random() - 1)))
             in_crop.append(area.box_in_crop(box))

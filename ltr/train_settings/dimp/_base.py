@@ -81,12 +81,20 @@ class DiMPOptions(TrainingOptions):
             )
 
 
-def build_task(options: DiMPOptions, architecture: str, **settings: Any) -> TrainingTask:
+def build_task(
+    options: DiMPOptions,
+    architecture: str,
+    processing: DiMPProcessing | None = None,  # default: `make_processing`; that of training frames
+    val_processing: DiMPProcessing | None = None,  # default: the same
+    **settings: Any,
+) -> TrainingTask:
     """Task of a DiMP network of a known architecture, with further settings of its constructor."""
-    processing = make_processing(options)
+    processing = make_processing(options) if processing is None else processing
     # The data first: where it is not there, that should be said at once.
     train = make_sampler(options, processing, options.train_data, options.train_weights, options.train_samples)
-    val = make_sampler(options, processing, options.val_data, None, options.val_samples) if options.val_data else None
+    val = None
+    if options.val_data:
+        val = make_sampler(options, val_processing or processing, options.val_data, None, options.val_samples)
     settings = {
         "backbone_pretrained": options.backbone_pretrained,
         "filter_size": options.filter_size,

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from ltr.common.boxes import overlap
-from ltr.data.boxes import jittered_box, propose_boxes
+from ltr.data.boxes import draw_by_density, jittered_box, propose_boxes
 
 BOX = np.array([100.0, 60.0, 40.0, 90.0])
 
@@ -40,3 +40,16 @@ def test_jitter_stays_within_half_its_reach():
     assert np.abs(moves).max() > 85
     grown = np.log(np.stack([jittered_box(BOX, 0, 0.25, rng)[2:] for _ in range(4000)]) / BOX[2:])
     np.testing.assert_allclose(grown.std(axis=0), 0.25, rtol=0.05)
+
+
+def test_boxes_are_drawn_with_the_density_that_is_reported():
+    boxes, drawn_with, wanted = draw_by_density(BOX, 40000, 0.05, np.random.default_rng(0))
+    relative = (boxes[:, :2] + boxes[:, 2:] / 2 - BOX[:2] - BOX[2:] / 2) / BOX[2:], np.log(boxes[:, 2:] / BOX[2:])
+    noise = np.concatenate(relative, axis=1)
+    # Half of the numbers have a deviation of .05, half of .5.
+    np.testing.assert_allclose(noise.std(axis=0), ((0.05**2 + 0.5**2) / 2) ** 0.5, rtol=0.03)
+    gauss = [np.exp(-0.5 * (noise / s) ** 2) / (2 * np.pi * s**2) ** 0.5 for s in (0.05, 0.5)]
+    np.testing.assert_allclose(drawn_with, (gauss[0].prod(axis=1) + gauss[1].prod(axis=1)) / 2)
+    np.testing.assert_allclose(wanted, gauss[0].prod(axis=1), atol=1e-300)
+    # The mean of p / q is the integral of p; p / q is below 2, so that its error is below 2 / sqrt(40000).
+    assert (wanted / drawn_with).mean() == pytest.approx(1, abs=0.02)

@@ -136,3 +136,50 @@ def test_gray_and_flip_are_shared_by_the_frames():
     flipped = mirrored(colored, np.random.default_rng(3))  # of moderate jitter: the whole target is in the crop
     for image, box in zip(flipped["test_images"], flipped["test_boxes"], strict=True):
         np.testing.assert_allclose(center_of_mass(image.permute(1, 2, 0).numpy()), box[:2] + box[2:] / 2, atol=0.3)
+
+
+@pytest.mark.parametrize(
+    ("corner", "side", "expected_corner", "expected_side"),
+    [
+        ((50, 60), 100, (50, 60), 100),  # inside already
+        ((-30, 60), 100, (0, 60), 100),  # moved
+        ((250, 200), 100, (220, 140), 100),
+        ((-20, -40), 300, (0, -30), 300),  # higher than the image: in its middle there
+        ((-40, -80), 400, (0, -40), 320),  # shrunk to the longer side
+        ((-200, -200), 600, (-40, -80), 400),  # by 1.5 at most
+    ],
+)
+def test_search_areas_inside_the_image(corner, side, expected_corner, expected_side):
+    area = SearchArea(np.array(corner, float), side, 288, flip=True).inside((240, 320), 1.5)
+    np.testing.assert_allclose(area.corner, expected_corner)
+    assert (area.side, area.output_size, area.flip) == (expected_side, 288, True)
+
+
+def test_sample_with_densities():
+    processing = DiMPProcessing(density_sigma=0.05, num_proposals=16, max_scale_change=1.5, frame_flip_probability=0.5)
+    sample = processing(frames(), np.random.default_rng(0))
+    for name in ("proposal_density", "target_density", "proposal_iou"):
+        assert tuple(sample[name].shape) == (3, 16)
+    assert (sample["proposal_density"] > 0).all()
+    assert (sample["target_density"] <= 2.001 * sample["proposal_density"]).all()  # it is half of the mixture
+    iou = overlap(sample["proposals"].double().numpy(), sample["test_boxes"].double().numpy()[:, None])
+    np.testing.assert_allclose(sample["proposal_iou"], 2 * iou - 1, atol=1e-5)
+    for image, box in zip(sample["train_images"], sample["train_boxes"], strict=True):
+        np.testing.assert_allclose(center_of_mass(image.permute(1, 2, 0).numpy()), box[:2] + box[2:] / 2, atol=0.3)
+
+
+def test_frames_flip_on_their_own():
+    """The same frame six times: some of its crops are the mirror image of the others."""
+    image, box = frames().train_images[0], frames().train_boxes[0]
+    image[:, :120] //= 2  # the left side is darker
+    still = Jitter(center=0, scale=0)
+    processing = DiMPProcessing(
+        frame_flip_probability=0.5, train_jitter=still, test_jitter=still, brightness_jitter=0, gray_probability=0
+    )
+    sample = processing(
+        Frames([image] * 3, np.stack([box] * 3), [image] * 3, np.stack([box] * 3)), np.random.default_rng(0)
+    )
+    crops = torch.cat((sample["train_images"], sample["test_images"]))
+    mirrored = {bool(torch.equal(crop, crops[0])) for crop in crops}
+    assert mirrored == {True, False}
+    assert all(torch.equal(crop, crops[0]) or torch.equal(crop, crops[0].flip(-1)) for crop in crops)

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from ltr.common.errors import InputError
-from ltr.train_settings.dimp import dimp18, dimp50, dimp50_got10k
+from ltr.train_settings.dimp import dimp18, dimp50, dimp50_got10k, super_dimp
 from ltr.train_settings.dimp._base import DiMPOptions, make_processing
 from ltr.trainers.options import parse_overrides
 from tests.ltr.train_settings.generated import make_tracks
@@ -37,6 +37,18 @@ def test_differences_of_the_others() -> None:
     assert got10k.lr_boxes == dimp50.Options().lr_boxes
 
 
+def test_values_of_super_dimp() -> None:
+    options = super_dimp.Options()
+    assert (options.epochs, options.batch_size, options.train_samples, options.val_samples) == (50, 20, 40000, 10000)
+    assert (options.train_weights, options.max_gap) == ((1, 1, 1, 1), 200)
+    assert (options.iou_weight, options.initial_weight, options.intermediate_weight) == (0.01, 100, 400)
+    assert (options.lr_boxes, options.lr_backbone, options.lr_step, options.lr_gamma) == (1e-3, 2e-5, 15, 0.2)
+    processing = make_processing(options)
+    assert (processing.output_size, processing.search_area_factor, processing.num_proposals) == (352, 6, 128)
+    assert processing.label_sigma == pytest.approx(22 / 24)
+    assert (processing.train_jitter.center, processing.test_jitter.center) == (3, 5.5)
+
+
 def test_every_data_set_has_its_weight() -> None:
     with pytest.raises(InputError, match="train_data=got10k_train train_weights=1"):
         parse_overrides(dimp50.Options, ["train_data=got10k_train"])
@@ -48,7 +60,9 @@ def test_data_that_is_not_there_is_named(monkeypatch: pytest.MonkeyPatch, tmp_pa
         dimp50_got10k.build(dimp50_got10k.Options(backbone_pretrained=False))
 
 
-@pytest.mark.parametrize(("settings", "architecture"), [(dimp18, "dimpnet18"), (dimp50, "dimpnet50")])
+@pytest.mark.parametrize(
+    ("settings", "architecture"), [(dimp18, "dimpnet18"), (dimp50, "dimpnet50"), (super_dimp, "dimpnet50")]
+)
 def test_one_iteration(settings: object, architecture: str, tmp_path: Path) -> None:
     data = make_tracks(tmp_path)
     torch.manual_seed(0)
@@ -56,6 +70,7 @@ def test_one_iteration(settings: object, architecture: str, tmp_path: Path) -> N
     task = settings.build(options)
     assert (task.architecture, task.val_set) == (architecture, None)
     batch = task.collate([task.train_set[0], task.train_set[1]])
+    assert ("target_density" in batch) == (settings is super_dimp)
     optimizer = task.optimizer(task.parameter_groups)
     schedule = task.schedule(optimizer)
     names = {"initializer": 5e-5, "optimizer": 5e-4, "features": 5e-5, "boxes": options.lr_boxes}

@@ -13,7 +13,6 @@ def parameters():
 
     params.net_opt_iter = 10
 
-    params.net = NetWithBackbone(net_path="dimp_lite0.safetensors",
-                                 use_gpu=params.use_gpu)
+    params.net = NetWithBackbone(net_path="dimp_lite0.safetensors", use_gpu=params.use_gpu)
 
     return params

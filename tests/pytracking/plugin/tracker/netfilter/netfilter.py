@@ -11,7 +11,6 @@ from pytracking.utils.plotting import plot_graph
 
 
 class NetFilter(BaseTracker):
-
     multiobj_mode = "parallel"
 
     def initialize_features(self):
@@ -33,14 +32,18 @@ class NetFilter(BaseTracker):
         search_area = torch.prod(self.target_sz * self.params.search_area_scale).item()
         self.target_scale = (search_area / self.img_sample_sz.prod().item()) ** 0.5
 
-        T = [augmentation.Identity(self.img_sample_sz.long().tolist()),
-             augmentation.FlipHorizontal(self.img_sample_sz.long().tolist())]
-        im_patches = sample_patch_transformed(numpy_to_torch(image), self.pos.round(), self.target_scale,
-                                              self.img_sample_sz, T)
+        T = [
+            augmentation.Identity(self.img_sample_sz.long().tolist()),
+            augmentation.FlipHorizontal(self.img_sample_sz.long().tolist()),
+        ]
+        im_patches = sample_patch_transformed(
+            numpy_to_torch(image), self.pos.round(), self.target_scale, self.img_sample_sz, T
+        )
         with torch.no_grad():
             x = self.net.extract_classification_feat(self.net.extract_backbone(im_patches))
-            self.target_filter, _, losses = self.net.classifier.get_filter(x, self.target_boxes(len(T)),
-                                                                           num_iter=self.params.net_opt_iter)
+            self.target_filter, _, losses = self.net.classifier.get_filter(
+                x, self.target_boxes(len(T)), num_iter=self.params.net_opt_iter
+            )
         self.losses = torch.stack(losses)
         self.training_samples = TensorList([x])
 
@@ -48,8 +51,13 @@ class NetFilter(BaseTracker):
 
     def track(self, image, info: dict | None = None) -> dict:
         self.frame_num += 1
-        im_patches, coords = sample_patch_multiscale(numpy_to_torch(image), self.pos, self.target_scale,
-                                                     self.img_sample_sz, self.params.get("border_mode", "replicate"))
+        im_patches, coords = sample_patch_multiscale(
+            numpy_to_torch(image),
+            self.pos,
+            self.target_scale,
+            self.img_sample_sz,
+            self.params.get("border_mode", "replicate"),
+        )
         with torch.no_grad():
             test_x = self.net.extract_classification_feat(self.net.extract_backbone(im_patches))
             scores = self.net.classifier.classify(self.target_filter, test_x).squeeze(1)
