@@ -1,9 +1,12 @@
+from collections.abc import Callable
+
 import pytest
 import torch
+from torch import nn
 
 from ltr.common.errors import InputError
 from ltr.inference import prepare
-from ltr.models.tracking.dimpnet import dimpnet_lite0
+from ltr.models.tracking.dimpnet import DiMPnet, dimpnet50, dimpnet_lite0, klcedimpnet18, klcedimpnet50
 from ltr.models.tracking.mdnet import mdnet
 from tests.ltr.models.networks import random_statistics
 
@@ -30,6 +33,33 @@ def test_forms_predict_the_same_iou() -> None:
         net = prepare(network, form=form)  # type: ignore[arg-type]
         layers = net.get_backbone_bbreg_feat(net.extract_backbone_features(torch.ones(1, 3, 160, 160)))
         found.append(net.bb_regressor.iou_in(net.bb_regressor.get_modulation(layers, box), layers)(box[None]))
+    for plain, fast in zip(*found, strict=True):
+        # rounding of some dozens of float32 layers, relative to the size of the values
+        torch.testing.assert_close(fast, plain, rtol=1e-3, atol=1e-3 * float(plain.abs().max()))
+
+
+@torch.no_grad()
+@pytest.mark.parametrize("constructor", [klcedimpnet18, klcedimpnet50, dimpnet50])
+def test_forms_of_prdimp_and_super_dimp(constructor: Callable[..., DiMPnet]) -> None:
+    """Features, a filter that is learnt from them, its scores, and the log-densities of boxes with their gradient."""
+    torch.manual_seed(0)
+    network = random_statistics(constructor())
+    if (convolution := network.classifier.filter_initializer.filter_conv).weight.norm() == 0:
+        nn.init.kaiming_normal_(convolution.weight)  # PrDiMP's training starts with zeros
+    images, box = torch.randn(2, 3, 112, 112), torch.tensor([[30.0, 40, 40, 30], [45, 35, 36, 36]])
+    found = []
+    for form in ("plain", "fast"):
+        net = prepare(network, form=form)  # type: ignore[arg-type]
+        layers = net.extract_backbone_features(images)
+        feat = net.extract_classification_feat(layers)
+        weights, _, losses = net.classifier.get_filter(feat, box, num_iter=3)
+        regressed = net.get_backbone_bbreg_feat({name: layer[1:] for name, layer in layers.items()})
+        modulation = net.bb_regressor.get_modulation(
+            [layer[:1] for layer in net.get_backbone_bbreg_feat(layers)], box[:1]
+        )
+        density, gradient = net.bb_regressor.iou_in(modulation, regressed)(box[1:] + torch.tensor([[[0.0], [2.0]]]))
+        scores = net.classifier.classify(weights, feat)
+        found.append([*layers.values(), feat, weights, torch.stack(losses), scores, density, gradient])
     for plain, fast in zip(*found, strict=True):
         # rounding of some dozens of float32 layers, relative to the size of the values
         torch.testing.assert_close(fast, plain, rtol=1e-3, atol=1e-3 * float(plain.abs().max()))

@@ -17,7 +17,7 @@ from ltr.models.backbone.resnet import resnet18, resnet50
 from ltr.models.layers.blocks import LinearBlock, conv_block
 from ltr.models.layers.normalization import InstanceL2Norm
 from ltr.models.target_classifier.features import residual_basic_block, residual_bottleneck
-from ltr.models.tracking.dimpnet import DiMPnet, dimpnet18, dimpnet50, dimpnet_lite0
+from ltr.models.tracking.dimpnet import DiMPnet, dimpnet18, dimpnet50, dimpnet_lite0, klcedimpnet18
 from ltr.models.tracking.mdnet import RoIFeatureNet, mdnet, mdnet_lite0
 from tests.ltr.models.networks import random_statistics
 
@@ -134,6 +134,7 @@ DIMP_NETWORKS: dict[str, Callable[[], DiMPnet]] = {
     "dimpnet18, backbone's own features": lambda: dimpnet18(clf_feat_blocks=0, final_conv=False, clf_feat_norm=False),
     "dimpnet50": dimpnet50,
     "dimpnet50, one block": lambda: dimpnet50(clf_feat_blocks=1),
+    "klcedimpnet18": klcedimpnet18,
     "dimpnet_lite0": lambda: dimpnet_lite0(backbone_pretrained=False),
     "dimpnet_lite0 with heads": lambda: dimpnet_lite0(**LITE_HEADS),
     "dimpnet_lite0 with heads and a block": lambda: dimpnet_lite0(**LITE_HEADS, clf_feat_blocks=1, final_conv=True),

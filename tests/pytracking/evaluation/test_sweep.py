@@ -160,6 +160,16 @@ def test_runs_of_the_paper():
     assert tomllib.loads((SWEEPS / "table1.toml").read_text())["runs"] == 50
 
 
+def test_family_of_super_dimp_is_that_of_table_4():
+    def members(sweep):
+        (part,) = read_sweep(sweep).parts
+        return part.datasets, [(t.tracker, t.parameters) for t in part.trackers]
+
+    datasets, family = members("table4")
+    wanted = [(tracker, name.replace("dimp50", "super_dimp")) for tracker, name in family]
+    assert members("superdimp") == (datasets, wanted)
+
+
 def test_example_of_the_documentation(tmp_path):
     example = re.search(r"```toml\n(.*?)```", (DOCS / "sweeps.md").read_text(), re.DOTALL)[1]
     trackers = read_sweep(write(tmp_path, example)).parts[0].trackers
