@@ -1,10 +1,11 @@
-"""Time per frame of the lite trackers, and what RLS costs over BGD.
+"""Time per frame of the lite trackers, what RLS costs over BGD, and what the guard of updates costs.
 
     python benchmarks/frame_time.py [--device cpu] [--frames 600] [--output frame_time.json]
 
 Several trackers follow the same rendered video in one process, in random order on every frame, so that the machine's
 changes of speed meet all of them. Images are in memory. The trackers with P do all the work of RLS and then take the
-step of BGD, so that all have the same boxes and the same number of updates. The ratio to BGD is taken over blocks of
+step of BGD, so that all have the same boxes and the same number of updates. "Not guarded" is BGD without
+`guard_updates`: what its ratio lacks to 1 is what the guard costs. The ratio to BGD is taken over blocks of
 20 frames (one scheduled update of the filter each), pair by pair, and its median is quoted: a median over single frames
 would not see the updates.
 """
@@ -23,7 +24,8 @@ from rich.table import Table
 from torch import Tensor
 
 from ltr.common.image import read_image
-from ltr.models.target_classifier.online import RLSBatchGradientDescent
+from ltr.models.target_classifier.loss import FilterLoss
+from ltr.models.target_classifier.online import RLSBatchGradientDescent, RLSSteepestDescent
 from pytracking.evaluation.datasets import get_dataset
 from pytracking.evaluation.tracker import Tracker
 from pytracking.tracker.base import BaseTracker
@@ -33,7 +35,10 @@ REFERENCE = "bgd_dimp_lite"
 STEP_LENGTH = 0.03  # small enough never to lose the target, so that every scheduled update takes place
 VARIANTS: dict[str, dict[str, Any]] = {
     REFERENCE: {},
+    "not guarded": {"guard_updates": False},
     "rls, low-rank": {"online_optimizer": "rls_bgd"},
+    "rls_sd": {"online_optimizer": "rls_sd"},
+    "rls_sd, 8 virtual inputs": {"online_optimizer": "rls_sd", "rls_virtual_inputs": 8},
     "rls, dense float16": {"online_optimizer": "rls_bgd", "rls_estimator": "dense", "rls_dtype": "float16"},
     "rls, dense float32": {"online_optimizer": "rls_bgd", "rls_estimator": "dense"},
 }
@@ -42,9 +47,25 @@ VARIANTS: dict[str, dict[str, Any]] = {
 class IdleRLS(RLSBatchGradientDescent):
     """RLS-BGD that computes everything and then takes the step of BGD."""
 
-    def _precondition(self, gradient: Tensor) -> Tensor:
-        super()._precondition(gradient)
-        return gradient
+    def _step(
+        self, loss: FilterLoss, weights: Tensor, scores: Tensor, gradient: Tensor, direction: Tensor
+    ) -> tuple[Tensor, Tensor | None]:
+        return super()._step(loss, weights, scores, gradient, gradient)
+
+
+class IdleRLSSteepestDescent(RLSSteepestDescent):
+    """The same of RLS with the Gauss-Newton step length."""
+
+    def _step(
+        self, loss: FilterLoss, weights: Tensor, scores: Tensor, gradient: Tensor, direction: Tensor
+    ) -> tuple[Tensor, Tensor | None]:
+        moved, moved_scores = super()._step(loss, weights, scores, gradient, gradient)
+        assert moved_scores is not None
+        ratio = STEP_LENGTH * gradient.norm() / (moved - weights).norm()
+        return torch.lerp(weights, moved, ratio), torch.lerp(scores, moved_scores, ratio)
+
+
+IDLE = {RLSBatchGradientDescent: IdleRLS, RLSSteepestDescent: IdleRLSSteepestDescent}
 
 
 def make_tracker(changes: dict[str, Any], device: str | None) -> BaseTracker:
@@ -75,8 +96,8 @@ def measure(device: str | None, num_frames: int, sequence_name: str) -> dict[str
         tracker.seed(0)
         tracker.initialize(images[0], sequence.init_info())
         optimizer = tracker.classifier.optimizer  # type: ignore[attr-defined]
-        if isinstance(optimizer, RLSBatchGradientDescent):
-            optimizer.__class__ = IdleRLS
+        if type(optimizer) in IDLE:
+            optimizer.__class__ = IDLE[type(optimizer)]
     seconds: dict[str, list[float]] = {name: [] for name in trackers}
     names = list(trackers)
     order = np.random.default_rng(0)

@@ -19,6 +19,7 @@ from rich.table import Table
 from torch import Tensor
 
 from ltr.common.image import read_image
+from ltr.models.target_classifier.loss import FilterLoss
 from ltr.models.target_classifier.online import RLSBatchGradientDescent
 from pytracking.evaluation.data import Sequence
 from pytracking.evaluation.datasets import get_dataset
@@ -31,13 +32,14 @@ class RecordingRLS(RLSBatchGradientDescent):
     passed: list[float]
     inside: list[float]
 
-    def _precondition(self, gradient: Tensor) -> Tensor:
-        preconditioned = super()._precondition(gradient)
+    def _step(
+        self, loss: FilterLoss, weights: Tensor, scores: Tensor, gradient: Tensor, direction: Tensor
+    ) -> tuple[Tensor, Tensor | None]:
         norm = gradient.norm()
         inverse: Any = self.P
-        self.passed.append(float(self.delta * preconditioned.norm() / norm))
+        self.passed.append(float(self.preconditioner.delta * direction.norm() / norm))
         self.inside.append(float((inverse.basis @ gradient.flatten() / norm).square().sum()))
-        return preconditioned
+        return super()._step(loss, weights, scores, gradient, direction)
 
 
 def diagnose(sequence: Sequence, parameter_name: str) -> dict[str, Any]:
@@ -51,7 +53,7 @@ def diagnose(sequence: Sequence, parameter_name: str) -> dict[str, Any]:
     for path in sequence.frames[1:]:
         tracker.track(read_image(path))
     return {
-        "updates": optimizer.num_calls,
+        "updates": optimizer.preconditioner.num_updates,
         "rank": optimizer.P.rank if optimizer.P is not None else 0,
         "passed": optimizer.passed,
         "inside": optimizer.inside,
