@@ -347,6 +347,8 @@ def _plain(value: Any, depth: int = 0) -> Any:  # noqa: PLR0911 (one line for ea
         return {str(key): _plain(item, depth) for key, item in value.items()}
     if isinstance(value, (list, tuple)):
         return [_plain(item, depth) for item in value]
+    if isinstance(value, (set, frozenset)):  # whose order is another one in each process
+        return sorted(map(str, value))
     if isinstance(value, float) and value in (float("inf"), float("-inf")):
         return str(value)  # JSON has no infinities
     if value is None or isinstance(value, (bool, int, float, str)):

@@ -208,6 +208,7 @@ def test_open_parameters_are_plain_data_whatever_they_hold() -> None:
             function=test_pytracking_accessors,
             net=NetWithBackbone(net_path="a.pth"),
             nothing=object(),
+            names={"b", "a"},
             features=FeatureParams(scales=[1.0, 2.0], name="x"),
         ).to_dict()
 
@@ -217,6 +218,7 @@ def test_open_parameters_are_plain_data_whatever_they_hold() -> None:
     assert values["options"] == {"class": "Options", "size": [3, 4], "inner": {"class": "Options", "window": 0.5}}
     assert values["function"].endswith("test_pytracking_accessors")
     assert values["net"]["net_path"] == "a.pth"
+    assert values["names"] == ["a", "b"]
     assert values["features"] == {"class": "FeatureParams", "scales": [1.0, 2.0], "name": "x"}
     assert values == json.loads(json.dumps(described()))  # nothing of it is where it lies in memory
     around = Options()
