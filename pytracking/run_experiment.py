@@ -17,7 +17,8 @@ from collections.abc import Sequence as SequenceOf
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ltr.common.errors import InputError, exit_status, unknown_name
+from ltr.common.errors import InputError, exit_status, told_by_line, unknown_name
+from ltr.common.packages import package_folders, parsed
 
 if TYPE_CHECKING:
     from pytracking.evaluation.engines.base import Engine
@@ -52,27 +53,30 @@ def run_sweep(name: str, debug: int = 0, threads: int | None = None, **options: 
 
 
 def load_experiment(module: str, name: str, package: str | None = None) -> list[Part]:
-    """Trackers and sequences that an experiment function returns. Raises InputError for unknown names."""
+    """Trackers and sequences that an experiment function returns.
+
+    Raises InputError for unknown names, and for whatever the module or the function fails with, with its line.
+    """
     from pytracking.evaluation.planning import Part
 
     package = package or EXPERIMENTS
     known = list_experiments(package)
     if module not in known:
         raise unknown_name("module of experiments", module, known)
-    if name not in known[module]:
-        raise unknown_name(f"experiment of {module}", name, known[module])
-    trackers, dataset = getattr(importlib.import_module(f"{package}.{module}"), name)()
+    with told_by_line(package_folders(package)[0] / f"{module}.py"):
+        loaded = importlib.import_module(f"{package}.{module}")
+        if name not in known[module]:
+            raise unknown_name(f"experiment of {module}", name, known[module])
+        trackers, dataset = getattr(loaded, name)()
     return [Part(trackers, dataset)]
 
 
 def list_experiments(package: str | None = None) -> dict[str, dict[str, str]]:
     """Public functions of the modules of experiments, with the first lines of their docstrings; nothing is imported."""
-    from pytracking.evaluation.registry import package_folders
-
     found: dict[str, dict[str, str]] = {}
     paths = [path for folder in package_folders(package or EXPERIMENTS) for path in sorted(folder.glob("[!_]*.py"))]
     for path in paths:
-        nodes = ast.parse(path.read_text(encoding="utf-8")).body
+        nodes = parsed(path).body
         functions = [n for n in nodes if isinstance(n, ast.FunctionDef) and not n.name.startswith("_")]
         found[path.stem] = {f.name: (ast.get_docstring(f) or "").partition("\n")[0] for f in functions}
     return found

@@ -8,6 +8,7 @@ import sys
 import torch
 from torch import Tensor, nn
 
+from ltr.common.errors import InputError, exit_status
 from ltr.common.image import read_image
 from ltr.models.tracking.dimpnet import dimpnet_lite0
 from pytracking.evaluation import get_dataset
@@ -32,7 +33,14 @@ def follow(sequence, optimizer_of) -> float:  # share of cells told right before
     return float(torch.tensor(told[1:]).nanmean())
 
 
-if __name__ == "__main__":
+def main() -> int:
+    if len(sys.argv) != 3:
+        raise InputError("expected a data set and a sequence, as in: linear_probe.py demo cat_grass")
     video = get_dataset(sys.argv[1])[sys.argv[2]]
     print("RLS", follow(video, lambda probe: RLSSGD(probe, lr=1.0, delta=1.0)))
     print("SGD", follow(video, lambda probe: torch.optim.SGD(probe.parameters(), lr=0.3)))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(exit_status(main))

@@ -12,6 +12,7 @@ from typing import Any
 from torch import Tensor, nn
 
 from ltr.admin.checkpoint import Checkpoint, CheckpointError, read_checkpoint
+from ltr.models.backbone.base import WeightsError
 from ltr.models.tracking.settings import PYTRACKING_DEFAULTS, pytracking_arguments
 
 # Constructor functions that network files may ask for: "module:function", imported when needed.
@@ -240,6 +241,8 @@ def _build(
 ) -> nn.Module:
     try:
         return constructor(*args, **kwargs)
+    except WeightsError:
+        raise
     except (TypeError, ValueError) as error:
         given = [*map(repr, args), *(f"{key}={value!r}" for key, value in kwargs.items())]
         raise CheckpointError(f"{name} cannot be built with the arguments ({', '.join(given)}): {error}.") from error

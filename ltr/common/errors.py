@@ -1,9 +1,12 @@
 """Errors that a user can mend: the command line prints their message without a traceback."""
 
+import contextlib
 import difflib
 import signal
 import sys
-from collections.abc import Callable, Iterable
+import traceback
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
 
 from ltr.common.device_errors import device_error
 from ltr.common.interruption import SIGNAL_BASE, interrupting
@@ -26,6 +29,26 @@ def unknown_name(kind: str, name: str, known: Iterable[str]) -> InputError:
     names = list(known)
     listed = ", ".join(names[:40]) + (f", ... ({len(names)} in all)" if len(names) > 40 else "")
     return InputError(f"unknown {kind} '{name}'{nearest(name, names)}\n  known: {listed or 'none'}")
+
+
+@contextlib.contextmanager
+def told_by_line(path: Path) -> Iterator[None]:
+    """Whatever a person's own Python code fails with within, a typing error say, is an InputError that names its line.
+
+    `path` is the file of that code, or its folder.
+    """
+    try:
+        yield
+    except InputError as error:
+        raise InputError(f"{path}: {error}") from error
+    except Exception as error:
+        frames = [(frame.filename, frame.lineno) for frame in traceback.extract_tb(error.__traceback__)]
+        if isinstance(error, SyntaxError):
+            frames.append((error.filename or "", error.lineno))
+        own = [(name, line) for name, line in frames if Path(name).resolve().is_relative_to(path.resolve())]
+        where = "{}, line {}".format(*own[-1]) if own else path
+        what = error.msg if isinstance(error, SyntaxError) and own[-1:] == frames[-1:] else error
+        raise InputError(f"{where}: {type(error).__name__}: {what}") from error
 
 
 def exit_status(command: Callable[[], int]) -> int:

@@ -15,6 +15,14 @@ def package_folders(package: str) -> list[Path]:
 
 
 def summary(path: Path) -> str:
-    """First line of a Python file's docstring."""
-    docstring = ast.get_docstring(ast.parse(path.read_text(encoding="utf-8")))
-    return docstring.splitlines()[0] if docstring else ""
+    """First line of a Python file's docstring; where it is no Python, in which line."""
+    return (ast.get_docstring(parsed(path)) or "").partition("\n")[0]
+
+
+def parsed(path: Path) -> ast.Module:
+    """A Python file without running it; of one that is no Python a docstring alone, which says in which line."""
+    try:
+        return ast.parse(path.read_bytes(), filename=path)
+    except SyntaxError as error:  # for a NUL byte, too
+        problem = f"(cannot be read: {error.msg}, line {error.lineno})"
+        return ast.Module([ast.Expr(ast.Constant(problem))], [])

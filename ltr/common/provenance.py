@@ -45,18 +45,22 @@ def describe_environment(device: str | None) -> dict[str, Any]:
 
 
 def check_device(device: str | None) -> None:
-    """Raise InputError for a device that PyTorch does not know, and for a GPU that is not there."""
+    """Raise InputError for a device that PyTorch does not know, and for one that is not there."""
     import torch
 
-    number = gpu_number(device)
-    if device is None or torch.device(device).type != "cuda":
+    gpu_number(device)
+    known = torch.device(device or "cpu")
+    if known.type == "cpu":
         return
-    if not torch.cuda.is_available():
-        raise InputError(f"device '{device}' was asked for, but PyTorch finds no GPU here; use --device cpu")
-    if number is not None and number >= (count := torch.cuda.device_count()):
-        raise InputError(
-            f"device '{device}' was asked for, but PyTorch finds {count} here, from cuda:0 to cuda:{count - 1}"
-        )
+    kind: Any = getattr(torch, known.type, None)  # torch.cuda, torch.mps, torch.xpu, ...
+    is_there = hasattr(kind, "device_count") and getattr(kind, "is_available", lambda: True)()
+    count = kind.device_count() if is_there else 0
+    if not count:
+        name = "GPU" if known.type == "cuda" else f"device of the kind {known.type}"
+        raise InputError(f"device '{device}' was asked for, but PyTorch finds no {name} here; use --device cpu")
+    if (known.index or 0) >= count:
+        first, last = f"{known.type}:0", f"{known.type}:{count - 1}"
+        raise InputError(f"device '{device}' was asked for, but PyTorch finds {count} here, from {first} to {last}")
 
 
 def gpu_number(device: str | None) -> int | None:

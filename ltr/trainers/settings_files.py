@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from ltr.common.errors import InputError, unknown_name
+from ltr.common.errors import InputError, told_by_line, unknown_name
 from ltr.common.packages import package_folders, summary
 from ltr.trainers.options import TrainingOptions
 
@@ -55,8 +55,10 @@ def find_settings(name: str, package: str = PACKAGE) -> SettingsName:
 
 
 def load_settings(name: SettingsName) -> SettingsModule:
-    """Import settings. Raises InputError where the module has not what a settings module has."""
-    module = importlib.import_module(name.import_name)
+    """Import settings. Raises InputError where that fails, and where the module has not what a settings module has."""
+    folder = package_folders(name.import_name.rpartition(".")[0])[0]
+    with told_by_line(folder / f"{name.settings}.py"):
+        module = importlib.import_module(name.import_name)
     options, build = getattr(module, "Options", None), getattr(module, "build", None)
     if not (isinstance(options, type) and issubclass(options, TrainingOptions) and callable(build)):
         raise InputError(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import signal
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict
 from typing import Any
 
@@ -151,7 +151,7 @@ class Trainer:
         """One iteration. Raises TrainingError for a loss that is not finite."""
         self._seed(Stream.STEP, self.epoch, self.iteration)
         self.optimizer.zero_grad(set_to_none=True)
-        with self._precision():
+        with self._precision(), self._single_samples():
             loss, stats = self.parallel(batch)
         summary = self._summarize(loss, stats, len(indices), batch)
         if summary.not_finite:
@@ -252,6 +252,18 @@ class Trainer:
     def _precision(self) -> torch.autocast:
         kind = {"off": None, "float16": torch.float16, "bfloat16": torch.bfloat16}[self.options.amp]
         return torch.autocast(self.processes.device.type, kind, enabled=kind is not None)
+
+    @contextlib.contextmanager
+    def _single_samples(self) -> Iterator[None]:
+        try:
+            yield
+        except ValueError as error:
+            if "more than 1 value per channel" not in str(error):  # PyTorch names it by text alone
+                raise
+            found = f"batch_size={self.options.batch_size}"
+            raise TrainingError(
+                f"batch normalization needs more than one sample at a time, found {found}; give batch_size=2 or more"
+            ) from error
 
     def _summarize(self, loss: Tensor, stats: Mapping[str, Tensor], samples: int, batch: Any) -> StepSummary:
         bad, stop = num_bad(batch), self.stop.signal is not None

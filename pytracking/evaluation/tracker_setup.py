@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from ltr.common.environment import env_settings
-from ltr.common.errors import InputError
+from ltr.common.errors import InputError, told_by_line
 from pytracking.evaluation import registry
 from pytracking.utils.params import chance
 from pytracking.utils.seeding import sequence_seed
@@ -73,28 +73,29 @@ class TrackerSetup:
         return root / self.name / f"{self.variant}{self._run_suffix}"
 
     def tracker_class(self) -> type[BaseTracker]:
-        """Class of the tracker. Raises InputError for an unknown tracker, and one that imports what is not here."""
-        module = registry.find_tracker(self.name, self.tracker_package)
-        with registry.explained_imports(f"tracker '{self.name}'"):
-            cls: type[BaseTracker] = importlib.import_module(module).get_tracker_class()
+        """Class of the tracker. Raises InputError for an unknown tracker, and for what its code fails with."""
+        name = registry.find_tracker(self.name, self.tracker_package)
+        with told_by_line(registry.package_folders(name)[0]), registry.explained_imports(f"tracker '{self.name}'"):
+            cls: type[BaseTracker] = importlib.import_module(name).get_tracker_class()
         return cls
 
     def get_parameters(self) -> TypedParams:
         """Fresh parameters from the parameter file, with the overrides, on the chosen device.
 
-        Raises InputError for unknown names, for numbers out of range, naming the file, and for overrides that the
-        tracker's parameters do not allow.
+        Raises InputError for unknown names, for whatever the file fails with and numbers out of range, naming the
+        file, and for overrides that the tracker's parameters do not allow.
         """
         registry.find_tracker(self.name, self.tracker_package)
         path = registry.find_parameters(self.name, self.parameter_name, self.parameter_package)
-        with registry.explained_imports(str(path)):
+        cls = self.tracker_class()
+        with told_by_line(path), registry.explained_imports("the parameter file"):
             module = importlib.import_module(f"{self.parameter_package}.{self.name}.{self.parameter_name}")
-        chance.seed(self.sequence_seed(""))  # a run has the same parameters whenever they are read
-        try:
-            params: TypedParams = self.tracker_class().params_class.from_tracker_params(module.parameters())
+            chance.seed(self.sequence_seed(""))  # a run has the same parameters whenever they are read
+            found = module.parameters()
+            if not hasattr(found, "__dict__"):
+                raise InputError(f"expected that parameters() returns the tracker's parameters, found {found!r}")
+            params: TypedParams = cls.params_class.from_tracker_params(found)
             params.validate()
-        except InputError as error:
-            raise InputError(f"{path}: {error}") from error
         if self.overrides:
             params = self._override(params)
         if self.device is not None:

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 from ltr.common.errors import InputError
 from ltr.common.interruption import completing
+from ltr.common.provenance import check_device
 from ltr.common.types import Image
 from pytracking.evaluation.annotation_export import export_video
 from pytracking.utils.video_writer import VideoWriter
@@ -90,7 +91,7 @@ def run_video(
     Raises InputError for a source, boxes or names that cannot be used, and for an output that is the source.
     """
     with_rows = save_results or bool(annotation_formats)
-    setup.get_parameters()  # an unknown name is reported before a camera is opened
+    check_device(setup.get_parameters().get("device", None))  # what is unknown is told before a camera is opened
     files = source_files(source)
     if setup.results_dir.is_dir():
         recover_recordings(setup.results_dir)

@@ -128,6 +128,16 @@ def test_shipped_experiments():
         load_experiment("none", "none", "pytracking.experiments")
 
 
+def test_an_experiment_with_a_typing_error(tmp_path, monkeypatch, capsys):
+    (tmp_path / "mistyped_experiments").mkdir()
+    (tmp_path / "mistyped_experiments" / "mine.py").write_text("def deer(:\n    pass\n", encoding="utf-8")
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setattr("pytracking.run_experiment.EXPERIMENTS", "mistyped_experiments")
+    assert main(["mine", "deer"]) == 2
+    assert capsys.readouterr().err.endswith("mistyped_experiments/mine.py, line 1: SyntaxError: invalid syntax\n")
+    assert main(["--list"]) == 0
+
+
 def test_trackers_of_a_shipped_experiment(tmp_path, monkeypatch):
     (tmp_path / "Crossing" / "img").mkdir(parents=True)
     (tmp_path / "Crossing" / "img" / "0001.jpg").touch()

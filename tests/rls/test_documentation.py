@@ -1,7 +1,10 @@
 """The README's example runs as it stands, the API documentation builds, and the plug-in example learns."""
 
 import importlib.util
+import os
 import re
+import subprocess
+import sys
 import warnings
 from pathlib import Path
 
@@ -43,6 +46,23 @@ def test_linear_probe_learns_the_target() -> None:
     assert share > 0.7  # chance is a half
     code = [line for line in path.read_text().splitlines() if line.strip() and not line.startswith(("import", "from"))]
     assert len(code) < 32  # with the two lines of its docstring
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ([], "expected a data set and a sequence, as in: linear_probe.py demo cat_grass"),
+        (["dmo", "cat_grass"], "unknown data set 'dmo'; did you mean 'demo'?"),
+        (["demo", "cat_gras"], "unknown sequence 'cat_gras'; did you mean 'cat_grass'?"),
+    ],
+)
+def test_linear_probe_started_wrongly(arguments: list[str], message: str, tmp_path: Path) -> None:
+    command = [sys.executable, str(PROJECT / "docs" / "examples" / "linear_probe.py"), *arguments]
+    environment = {**os.environ, "PYTHONPATH": str(PROJECT), "PYTRACKING_CONFIG": str(tmp_path / "local.toml")}
+    environment["PYTRACKING_DEMO_PATH"] = str(tmp_path)
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 2
+    assert done.stderr.startswith(f"error: {message}")
 
 
 class PaintedSequence:

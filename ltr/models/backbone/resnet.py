@@ -11,8 +11,7 @@ import torch
 import torchvision.models.resnet as tv
 from torch import Tensor, nn
 
-from ltr.common.errors import InputError
-from ltr.models.backbone.base import Backbone
+from ltr.models.backbone.base import Backbone, WeightsError
 
 
 class ResNet(Backbone, tv.ResNet):
@@ -60,12 +59,12 @@ def _resnet(block: type[tv.BasicBlock] | type[tv.Bottleneck], blocks: Sequence[i
 
 
 def _fetched(weights: Any) -> dict[str, Tensor]:
-    """torchvision's weights, fetched where they are not yet stored. Raises InputError where that fails."""
+    """torchvision's weights, fetched where they are not yet stored. Raises WeightsError where that fails."""
     try:
         state: dict[str, Tensor] = weights.get_state_dict(progress=True, check_hash=True)
     except OSError as error:
         path = Path(torch.hub.get_dir()) / "checkpoints" / Path(weights.url).name
-        raise InputError(
+        raise WeightsError(
             f"expected the ImageNet weights {path}, or a network to fetch them by, found neither ({error}); put the "
             f"file of {weights.url} there, or start from random weights (backbone_pretrained=false)"
         ) from error

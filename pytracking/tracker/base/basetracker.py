@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from ltr.common.provenance import check_device
 from pytracking.utils.image_input import ImageInput
 from pytracking.utils.initial_box import initial_box
 from pytracking.utils.params import OpenParams, TrackerParams, TypedParams
@@ -32,6 +33,7 @@ class BaseTracker:
 
     def __init__(self, params: TypedParams | TrackerParams) -> None:
         self.params: Any = self.params_class.from_tracker_params(params)
+        check_device(self.params.device)
         self.device = torch.device(self.params.device or ("cuda" if torch.cuda.is_available() else "cpu"))
         if self.device.type == "cpu":
             for holder in (self.params, *vars(self.params).values()):  # of a file for pytracking: with its networks

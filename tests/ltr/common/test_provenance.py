@@ -1,3 +1,5 @@
+from types import SimpleNamespace
+
 import pytest
 import torch
 
@@ -10,6 +12,22 @@ def test_numbers_of_gpus() -> None:
     for unknown in ("", "gpu", "cuda:one", "cuda:-1", "cuda 1"):
         with pytest.raises(InputError, match=f"unknown device '{unknown}'; expected cpu, cuda or cuda:<number>"):
             gpu_number(unknown)
+
+
+@pytest.mark.parametrize("kind", ["mps", "xpu", "meta", "hpu", "vulkan", "xla"])
+def test_kinds_of_devices_that_are_not_there(kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch, kind, SimpleNamespace(is_available=lambda: False), raising=False)
+    with pytest.raises(
+        InputError, match=f"'{kind}' was asked for, but PyTorch finds no device of the kind {kind} here"
+    ):
+        check_device(kind)
+
+
+def test_devices_of_another_kind_that_are_there(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch, "xpu", SimpleNamespace(is_available=lambda: True, device_count=lambda: 2))
+    check_device("xpu:1")
+    with pytest.raises(InputError, match="'xpu:2' was asked for, but PyTorch finds 2 here, from xpu:0 to xpu:1"):
+        check_device("xpu:2")
 
 
 def test_devices_that_are_not_there(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -205,6 +205,16 @@ def test_loss_that_is_not_finite(tmp_path, capsys):
     assert not runs.networks_of(tmp_path)
 
 
+def test_batch_normalization_of_one_sample(tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr(ToyActor, "train", torch.nn.Module.train)  # the toy's layer learns its statistics, as in DiMP
+    assert main([runs.SETTINGS, f"workspace={tmp_path}", "batch_size=1"]) == 1
+    error = capsys.readouterr().err
+    assert (
+        "error: batch normalization needs more than one sample at a time, found batch_size=1; give batch_size=" in error
+    )
+    assert main([runs.SETTINGS, f"workspace={tmp_path}", "batch_size=2", "epochs=1", "--restart"]) == 0
+
+
 def test_unreadable_samples(tmp_path, capsys):
     words = [runs.SETTINGS, f"workspace={tmp_path}", "num_samples=24", "bad=2,3,5"]  # 3 of 27 tries
     assert main([*words, "epochs=1", "max_bad_share=0.12"]) == 0

@@ -56,6 +56,59 @@ def test_parameter_files_with_numbers_out_of_range(monkeypatch):
             DummyTracker("wander", "default").get_parameters()
 
 
+@pytest.mark.parametrize(
+    ("code", "message"),
+    [
+        ("def parameters(:", "typo.py, line 1: SyntaxError: "),
+        ("def parameters():\n    return WanderParams()", "typo.py, line 2: NameError: name 'WanderParams' is not def"),
+        ("import nothing_of_the_kind", "typo.py, line 1: ModuleNotFoundError: "),
+        ("parametres = None", "typo.py: AttributeError: module .* has no attribute 'parameters'"),
+        (
+            "def parameters():\n    pass",
+            r"typo.py: expected that parameters\(\) returns the tracker's parameters, found N",
+        ),
+        (
+            "from tests.pytracking.dummy.tracker.wander.wander import WanderParams\n"
+            "def parameters():\n    params = WanderParams()\n    params.setp = 1.0\n    return params",
+            "typo.py, line 4: AttributeError: WanderParams has no parameter 'setp'; did you mean 'step'",
+        ),
+    ],
+)
+def test_parameter_files_with_typing_errors(code, message, tmp_path, monkeypatch):
+    folder = tmp_path / "mistyped" / "wander"
+    folder.mkdir(parents=True)
+    (folder / "typo.py").write_text(code, encoding="utf-8")
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setattr(DummyTracker, "parameter_package", "mistyped")
+    try:
+        with pytest.raises(InputError, match=message):
+            DummyTracker("wander", "typo").get_parameters()
+    finally:
+        for name in [name for name in sys.modules if name.split(".")[0] == "mistyped"]:
+            del sys.modules[name]
+
+
+def test_a_tracker_with_a_typing_error(tmp_path, monkeypatch):
+    folder = tmp_path / "mistyped_trackers" / "wander"
+    folder.mkdir(parents=True)
+    (folder / "__init__.py").write_text(
+        "from .wander import X\ndef get_tracker_class():\n    return X\n", encoding="utf-8"
+    )
+    (folder / "wander.py").write_text("class X:\n    def track(self) return 1\n", encoding="utf-8")
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setattr(DummyTracker, "tracker_package", "mistyped_trackers")
+    with pytest.raises(InputError, match=r"wander/wander\.py, line 2: SyntaxError: "):
+        DummyTracker("wander", "default").get_parameters()
+
+
+@pytest.mark.parametrize("device", ["mps", "xpu", "gpu"])
+def test_a_device_that_is_not_here(device, tmp_path, monkeypatch):
+    monkeypatch.setattr("torch.mps.device_count", lambda: 0)
+    monkeypatch.setattr("torch.xpu.device_count", lambda: 0)
+    with pytest.raises(InputError, match=f"device '{device}'"):
+        DummyTracker("wander", "default", device=device).run_sequence(make_sequence(tmp_path, "s"))
+
+
 def test_a_negative_run():
     with pytest.raises(ValueError, match="run_id of 0 or more, found -1"):
         DummyTracker("wander", "default", -1)

