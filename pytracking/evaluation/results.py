@@ -329,8 +329,8 @@ def describe_run(tracker: TrackerSetup) -> dict[str, Any]:
     """
     params = tracker.tracker_class().params_class.from_tracker_params(tracker.get_parameters())
     check_device(params.device)
-    net = params.get("net", None)
-    network_sha256 = net.file_hash() if hasattr(net, "file_hash") else None
+    hashes = [value.file_hash() for value in vars(params).values() if hasattr(value, "file_hash")]
+    network_sha256 = hashes if len(hashes) > 1 else next(iter(hashes), None)
     key = [FORMAT, tracker.name, params.hash(), tracker.seed, network_sha256]
     overrides = {"overrides": tracker.overrides} if tracker.overrides else {}
     return {

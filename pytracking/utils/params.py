@@ -245,7 +245,8 @@ class OpenParams(TypedParams):
                     f"the parameter file sets no parameter '{name}'{nearest(name, self.__dict__)}; what is changed has "
                     "to be set there"
                 )
-            if None not in (value, old := self.__dict__[name]) and _kind(value) is not _kind(old):
+            old = self.__dict__[name]
+            if value is not None and old is not None and _kind(value) is not _kind(old):
                 raise TypeError(f"parameter '{name}': expected a value of the kind of {old!r}, found {value!r}")
             setattr(copy, name, value)
         return copy

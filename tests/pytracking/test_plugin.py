@@ -18,6 +18,7 @@ from pytracking.evaluation import Sequence, Tracker, trackerlist
 from pytracking.evaluation.multi_object_wrapper import MultiObjectWrapper
 from pytracking.evaluation.registry import list_parameters, list_trackers
 from pytracking.evaluation.results import describe_run, load_result, stores_of
+from pytracking.features.net_wrappers import NetWrapper
 from pytracking.utils import TrackerParams
 from pytracking.visualization.rendering import TILE
 from tests.pytracking.visualization.test_live_view import read_video
@@ -213,7 +214,12 @@ def test_a_tracker_with_a_network(scene: Path, tmp_path: Path) -> None:
     assert strip.shape[0] == 5 * TILE[1]  # with Score Map and Training Loss
     record = describe_run(tracker)
     assert record["parameters"]["net"]["net_path"] == "dimp_lite0.safetensors"
-    assert record["network_sha256"] == file_sha256(find_network("dimp_lite0.safetensors"))
+    sha256 = file_sha256(find_network("dimp_lite0.safetensors"))
+    assert record["network_sha256"] == sha256
+    params = tracker.get_parameters()
+    params.second = NetWrapper("dimp_lite0.safetensors")  # type: ignore[attr-defined]
+    tracker.get_parameters = lambda: params  # type: ignore[method-assign]
+    assert describe_run(tracker)["network_sha256"] == [sha256, sha256]
 
 
 def test_several_objects_at_once(scene: Path) -> None:

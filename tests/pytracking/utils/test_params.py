@@ -184,6 +184,7 @@ def test_open_parameters_are_changed_where_the_file_sets_them() -> None:
     changed = params.replace(learning_rate=1, step=0.5, sizes=(3,), limit=4)
     assert (changed.learning_rate, changed.step, changed.sizes, changed.limit, changed.name) == (1, 0.5, (3,), 4, "a")
     assert params.learning_rate == 0.1
+    assert opened(weights=np.ones(2)).replace(weights=np.zeros(2)).get("weights").sum() == 0
     assert params.replace(**params.read_values({"name": "none"})).name is None
     with pytest.raises(AttributeError, match="'learning_rat'; did you mean 'learning_rate'"):
         params.replace(learning_rat=0.2)
