@@ -251,6 +251,20 @@ def test_rls_against_a_dense_matrix(setting: str, stride: int, step_length: floa
         torch.testing.assert_close(found.detach(), expected.detach())
 
 
+def test_weights_of_the_loss_and_delta_scale_together() -> None:
+    """Γ times c with delta times c: P is P / c, the gradient c times its own, and the step of RLS the same."""
+    optimizer, filter, feat, boxes = problem()
+    with torch.no_grad():
+        optimizer.filter_reg.zero_()
+    optimizer.min_filter_reg = 0.0
+    weight, found = torch.rand(SAMPLES, dtype=torch.float64), []
+    for c in (1.0, 1 / 30):
+        online = RLSBatchGradientDescent(optimizer, 0.05, delta=0.1 * c, dtype=torch.float64)
+        updated, _, _ = online(filter, feat=feat, bb=boxes, sample_weight=c * weight)
+        found.append(updated)
+    torch.testing.assert_close(found[1], found[0])
+
+
 class Case11:
     """Inputs of golden case 11, which are drawn in the precision that they are used in."""
 

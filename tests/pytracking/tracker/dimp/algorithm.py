@@ -13,67 +13,13 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from tests.pytracking.tracker.dimp.algorithm_crops import blurred, cut, rotated, scaled, shifted_center
+from tests.pytracking.tracker.dimp.algorithm_losses import KLLoss, Loss, steepest_descent
 
 Array = np.ndarray
 
 # How far the tracker's float32 may be off. Features and scores of order 1 have its rounding through some dozens of
 # layers; boxes are moved by some pixels for a gradient of such features. What is predicted of boxes is of order .1.
 SCORES, PIXELS, OVERLAPS = 1e-5, 1e-4, 1e-6
-
-
-class Loss:
-    """sum over samples and positions of (u (a(s) - y))^2, plus reg |f|^2, on the patches (im2col) of the samples."""
-
-    def __init__(self, optimizer: Any, feat: Tensor, boxes: Tensor, weights: Tensor, taps: int) -> None:
-        self.columns = F.unfold(feat, taps, padding=taps // 2)  # (N, C k k, L)
-        side = feat.shape[-1] + 2 * (taps // 2) - taps + 1
-        center = (boxes[:, :2] + boxes[:, 2:] / 2).flip(1) / 16 - (taps % 2) / 2
-        cells = torch.arange(side).double()
-        dy, dx = cells[None, :, None] - center[:, :1, None], cells[None, None, :] - center[:, 1:, None]
-        distance = (dy**2 + dx**2).sqrt().flatten(1)  # (N, L)
-        label, mask, spatial = (
-            optimizer.label_map_predictor, optimizer.target_mask_predictor[0], optimizer.spatial_weight_predictor
-        )  # fmt: skip
-        self.label, self.mask = _radial(label, distance), _radial(mask, distance).sigmoid()
-        self.root = weights.sqrt()[:, None] * _radial(spatial, distance)
-        self.reg = max(float(optimizer.filter_reg) ** 2, 1e-6)
-        self.count = int((weights != 0).sum())
-
-    def scores(self, f: Tensor) -> Tensor:  # (C k k,) -> (N, L)
-        return torch.einsum("p,npl->nl", f, self.columns)
-
-    def slope(self, s: Tensor) -> Tensor:
-        return self.root * ((1 - self.mask) / 2 * s.sign() + (1 + self.mask) / 2)
-
-    def gradient(self, f: Tensor) -> tuple[Tensor, Tensor]:
-        """Without the factor 2, and the scores."""
-        s = self.scores(f)
-        residual = self.root * ((1 - self.mask) / 2 * s.abs() + (1 + self.mask) / 2 * s - self.label)
-        return torch.einsum("nl,npl->p", self.slope(s) * residual, self.columns) + self.reg * f, s
-
-    def virtual_input(self, f: Tensor, every: int) -> Tensor:  # Eq. 44
-        root_gamma, columns = self.slope(self.scores(f)), self.columns
-        side = math.isqrt(columns.shape[-1])
-        root_gamma = root_gamma.unflatten(1, (side, side))[:, ::every, ::every].flatten(1)
-        columns = columns.unflatten(2, (side, side))[:, :, ::every, ::every].flatten(2)
-        return torch.einsum("nl,npl->p", root_gamma, columns) / math.sqrt(self.count * root_gamma.shape[1])
-
-
-def _radial(predictor: Any, distance: Tensor) -> Tensor:
-    """Hat functions of the distance, the last one constant beyond its peak, weighted by the learnt bins."""
-    bins = predictor.weight.flatten()
-    position = distance[..., None] / predictor.bin_displacement - torch.arange(len(bins))
-    hats = (1 - position.abs()).clamp(min=0)
-    hats[..., -1] = (1 + position[..., -1]).clamp(0, 1)
-    return hats @ bins
-
-
-def steepest_descent(loss: Loss, f: Tensor, iterations: int, step_factor: float) -> Tensor:
-    for _ in range(iterations):
-        g, s = loss.gradient(f)
-        curvature = ((loss.slope(s) * loss.scores(g)) ** 2).sum() + loss.reg * (g @ g)
-        f = f - step_factor * (g @ g) / max(float(curvature), 1e-8) * g
-    return f
 
 
 def peak(scores: Array) -> tuple[float, Array]:
@@ -180,6 +126,8 @@ class Algorithm:
         maps = self._backbone(crop)
         feat = self.net.extract_classification_feat(maps)
         scores = (self.f @ F.unfold(feat, self.taps, padding=self.taps // 2)[0]).numpy()
+        if p.score_preprocess == "softmax":
+            scores = np.exp(scores) / np.exp(scores).sum()
         self.scores = scores = scores.reshape(math.isqrt(len(scores)), -1)
         flag, move = self._localize(scores, at, scale)
         refined = None
@@ -335,14 +283,16 @@ class Algorithm:
             d = g @ self.P if preconditioned else g  # Eq. 41
             step = p.online_step_length
             if p.online_optimizer == "rls_sd":
-                step = g @ d / (((loss.slope(s) * loss.scores(d)) ** 2).sum() + loss.reg * (d @ d))
+                step = g @ d / (loss.curvature(s, loss.scores(d)) + loss.reg * (d @ d))
             self.f = self.f - step * d
         self.f = (1 - p.ema_coefficient) * before + p.ema_coefficient * self.f
 
     def _loss(self, weights: Tensor | None = None) -> Loss:
         feat, boxes = torch.stack(self.samples), torch.stack(self.boxes)
         weights = torch.full((len(feat),), 1 / len(feat)).double() if weights is None else weights
-        return Loss(self.net.classifier.filter_optimizer, feat, boxes, weights, self.taps)
+        optimizer = self.net.classifier.filter_optimizer
+        kind = Loss if hasattr(optimizer, "label_map_predictor") else KLLoss
+        return kind(optimizer, feat, boxes, weights, self.taps)
 
     def _step_factor(self) -> float:
         return math.exp(float(self.net.classifier.filter_optimizer.log_step_length))

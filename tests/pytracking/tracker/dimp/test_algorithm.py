@@ -174,6 +174,23 @@ def test_members(member: str) -> None:
     compare("dimpnet18", MEMBERS[member], [frame(t) for t in range(30)])
 
 
+# PrDiMP's loss and its softmax; delta as small as the weights of that loss.
+PRDIMP = SMALL.replace(score_preprocess="softmax", target_not_found_threshold=0.04)
+PRDIMP_MEMBERS = {
+    "prdimp": PRDIMP,
+    "without softmax": SMALL,
+    "bgd": bgd(PRDIMP, 0.5, 0.5),
+    "rls": rls(PRDIMP, 0.03, rls_delta=0.003),
+    "rls_sd": rls_sd(PRDIMP).replace(rls_delta=0.003),
+    "relative": PRDIMP.replace(box_refinement_space="relative", box_refinement_step_length=0.05),
+}
+
+
+@pytest.mark.parametrize("member", PRDIMP_MEMBERS)
+def test_prdimp(member: str) -> None:
+    compare("klcedimpnet18", PRDIMP_MEMBERS[member], [frame(t) for t in range(14)])
+
+
 @pytest.mark.parametrize("member", ["dimp", "rls"])
 def test_dimp50(member: str) -> None:
     compare("dimpnet50", MEMBERS[member], [frame(t) for t in range(7)])
