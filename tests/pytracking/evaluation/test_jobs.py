@@ -1,4 +1,5 @@
 import pickle
+from dataclasses import replace
 from functools import partial
 
 import pytest
@@ -7,6 +8,7 @@ from pytracking.evaluation.data import Sequence
 from pytracking.evaluation.jobs import Finished, Job, Stopped, pack, run_guarded, run_packed, track_packed
 from pytracking.evaluation.results import ResultStore, result_file
 from tests.pytracking.dummy import DummyTracker, make_sequence, write_black_frame
+from tests.pytracking.dummy.tracker.wander.wander import Wander
 
 
 @pytest.fixture
@@ -30,6 +32,15 @@ def test_lists_that_can_be_read_again_do_not_travel(job):
     again = pickle.loads(pack(Job(lazy, job.tracker, job.store)))
     assert "frames" not in vars(again.sequence)
     assert again.sequence.frames == sent.sequence.frames == plain.frames
+
+
+def test_updates_that_were_undone_are_told(job, monkeypatch):
+    assert "undone" not in run_guarded(job).describe()
+    track = Wander.track
+    monkeypatch.setattr(Wander, "track", lambda *args: track(*args) | {"rejected_updates": 3})
+    outcome = run_guarded(replace(job, overwrite=True))
+    assert outcome.rejected_updates == 3
+    assert outcome.describe().endswith(", 3 updates undone")
 
 
 def test_a_result_can_be_saved_by_somebody_else(job):
