@@ -158,11 +158,12 @@ def test_the_scale_of_p_does_not_matter(scale: float) -> None:
     torch.testing.assert_close(found, expected)
 
 
+@pytest.mark.parametrize("virtual_inputs", [1, 4])
 @pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
 @pytest.mark.filterwarnings("ignore:P (in|was)")
-def test_a_rough_p_does_no_harm(dtype: torch.dtype) -> None:
+def test_a_rough_p_does_no_harm(dtype: torch.dtype, virtual_inputs: int) -> None:
     quadratic = Quadratic(0)
-    learner = RLSSteepestDescent(quadratic, delta=1e-2, estimator="dense", dtype=dtype)
+    learner = RLSSteepestDescent(quadratic, 5, 1e-2, virtual_inputs=virtual_inputs, estimator="dense", dtype=dtype)
     for _ in range(5):
         quadratic.start, losses = quadratic.run(learner)
         assert all(later <= earlier * (1 + ROUNDING) for earlier, later in pairwise(losses))

@@ -6,10 +6,11 @@ import pytest
 import torch
 from torch import Tensor
 
-from ltr.models.target_classifier.online import FilterLearner, LossOfSamples, Optimized
+from ltr.models.target_classifier.online import FilterLearner, LossOfSamples, OnlineDescent, Optimized
+from ltr.models.target_classifier.optimizer import DiMPSteepestDescentGN
 from pytracking.parameter.dimp._base import dimp_lite, rls_sd
 from pytracking.tracker.dimp.dimp import DiMP
-from pytracking.tracker.dimp.online_optimizers import ONLINE_OPTIMIZERS, OnlineOptimizerParams
+from pytracking.tracker.dimp.online_optimizers import ONLINE_OPTIMIZERS, OnlineOptimizerParams, make_online_optimizer
 from tests.pytracking.tracker.dimp.test_dimp import SMALL, frame, path
 
 
@@ -67,6 +68,30 @@ def test_an_unknown_name_is_told_the_known_ones() -> None:
         DiMP(dimp_lite().replace(online_optimizer="adam", **SMALL)).initialize(
             frame(*path(0)), {"init_bbox": [*path(0), 40, 40]}
         )
+
+
+@pytest.mark.parametrize("name", ["rls_bgd", "rls_sd"])
+def test_every_parameter_of_p_reaches_it(name: str) -> None:
+    params = OnlineOptimizerParams(
+        online_optimizer=name,
+        net_opt_update_iter=3,
+        ema_coefficient=0.5,
+        rls_delta=0.2,
+        rls_beta=0.9,
+        rls_estimator="dense",
+        rls_dtype="bfloat16",
+        rls_max_rank=7,
+        rls_virtual_inputs=4,
+        rls_virtual_input_stride=2,
+        rls_reset_interval=100,
+    )
+    learner = make_online_optimizer(params, DiMPSteepestDescentGN())
+    assert isinstance(learner, OnlineDescent)
+    assert (learner.num_iter, learner.ema_coefficient) == (3, 0.5)
+    P = learner.preconditioner
+    assert P is not None
+    assert (P.delta, P.beta, P.estimator, P.dtype, P.max_rank) == (0.2, 0.9, "dense", torch.bfloat16, 7)
+    assert (P.virtual_inputs, P.virtual_input_stride, P.reset_interval) == (4, 2, 100)
 
 
 def test_signs_of_virtual_inputs_follow_the_seed_of_the_tracker() -> None:
