@@ -246,5 +246,10 @@ def kl_rls_sd(base: DiMPParams) -> DiMPParams:
 
 
 def long_term(base: DiMPParams) -> DiMPParams:
-    """Re-detection of a target that went away, and a presence score that says whether it is there."""
+    """Re-detection of a target that went away."""
     return base.replace(redetection=True)
+
+
+def lite_long_term(base: DiMPParams) -> DiMPParams:
+    """Re-detection, and a presence score that is a probability; the map is that of `benchmarks/long_term fit`."""
+    return long_term(base).replace(presence_map=(-4.2, 1.73, 4.82), presence_threshold=0.1)

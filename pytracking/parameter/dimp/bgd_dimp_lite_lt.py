@@ -1,8 +1,8 @@
 """BGD-DiMP on the embedded lite model, with re-detection."""
 
-from pytracking.parameter.dimp._base import LITE_BGD_STEP, bgd, dimp_lite, long_term
+from pytracking.parameter.dimp._base import LITE_BGD_STEP, bgd, dimp_lite, lite_long_term
 from pytracking.tracker.dimp.params import DiMPParams
 
 
 def parameters() -> DiMPParams:
-    return long_term(bgd(dimp_lite(), LITE_BGD_STEP))
+    return lite_long_term(bgd(dimp_lite(), LITE_BGD_STEP))

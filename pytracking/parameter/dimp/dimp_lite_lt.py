@@ -1,8 +1,8 @@
 """DiMP on the embedded lite model, with re-detection."""
 
-from pytracking.parameter.dimp._base import dimp_lite, long_term
+from pytracking.parameter.dimp._base import dimp_lite, lite_long_term
 from pytracking.tracker.dimp.params import DiMPParams
 
 
 def parameters() -> DiMPParams:
-    return long_term(dimp_lite())
+    return lite_long_term(dimp_lite())

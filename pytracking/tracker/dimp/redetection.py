@@ -32,6 +32,8 @@ class RedetectionParams(TypedParams):
     redetection_crops: PositiveInt = 1  # crops a frame beside the usual one while it is lost
     redetection_growth: AtLeastOne = 2.0  # side of the larger area around the last place, in search areas
     redetection_tiles: PositiveInt = 24  # tiles of the image at most, which are larger for it, but below that growth
+    # The target is within half a search area of its last place at the loss, and within so many more after each frame.
+    redetection_reach: Positive = 0.02
     # Scores below are shares of the usual one, the median of the stored samples.
     redetection_hint: Positive = 0.3  # in a crop of the schedule: the place is looked at more closely
     redetection_score: Positive = 0.65  # that both filters must give for a find
@@ -71,6 +73,9 @@ class Redetection:
         self._missed = 0  # frames in a row without the target
         self._agreed = 0  # finds in a row
         self._focus: Array | None = None  # where the target may be; None: only where it was
+        self._place = np.zeros(2)  # where it was
+        self._lost = 0  # frames since then
+        self._reach = 0.0  # how far from there it may be, image pixels
         self._schedule = Schedule()
 
     @property
@@ -83,7 +88,7 @@ class Redetection:
         self._missed = 0 if found else self._missed + 1
         if self._missed < self.params.redetection_patience:
             return False
-        self.state, self._missed, self._agreed, self._focus = "searching", 0, 0, None
+        self.state, self._missed, self._agreed, self._focus, self._lost = "searching", 0, 0, None, 0
         self._schedule = Schedule()
         return True
 
@@ -92,8 +97,10 @@ class Redetection:
 
         `place` (2,) is where it was seen last, `area` the side of a search area, `target` that of the target.
         """
+        self._lost += 1
+        self._place, self._reach = place, area * (0.5 + self.params.redetection_reach * self._lost)
         first = Look(place if self._focus is None else self._focus)
-        return [first, *self._schedule.next(self.params, image_sz, place, area, target)]
+        return [first, *self._schedule.next(self.params, image_sz, place, area, target, self._reach)]
 
     def after_looking(self, looks: Sequence[Look], finds: Sequence[Find], target: float) -> Find | None:
         """Take what was found in each crop; returns the target where it is believed to be back.
@@ -101,6 +108,9 @@ class Redetection:
         `target` is the side of the target. A better find elsewhere takes the place of one that is being verified.
         """
         params = self.params
+        finds = [
+            find if math.dist(find.pos, self._place) <= self._reach else Find(find.pos, -math.inf) for find in finds
+        ]
         here, near = finds[0], params.redetection_step * target
         rival = max(finds[1:], key=lambda find: find.score, default=None)
         if rival is not None and (rival.score < params.redetection_hint or math.dist(rival.pos, here.pos) <= near):
@@ -125,23 +135,28 @@ class Schedule:
         self._left: list[Look] = []
         self._of: tuple[float, ...] = ()  # what the looks were made for
 
-    def next(self, params: RedetectionParams, image_sz: Array, place: Array, area: float, target: float) -> list[Look]:
+    def next(
+        self, params: RedetectionParams, image_sz: Array, place: Array, area: float, target: float, reach: float
+    ) -> list[Look]:
         """The next `redetection_crops` looks; they begin anew when all were had, or anything else has another size."""
         of = (*image_sz.tolist(), *place.tolist(), area, target)
         if of != self._of:
             self._left, self._of = [], of
         looks: list[Look] = []
         while len(looks) < params.redetection_crops:
-            self._left = self._left or search_looks(params, image_sz, place, area, target)
+            self._left = self._left or search_looks(params, image_sz, place, area, target, reach)
             looks.append(self._left.pop(0))
         return looks
 
 
-def search_looks(params: RedetectionParams, image_sz: Array, place: Array, area: float, target: float) -> list[Look]:
+def search_looks(
+    params: RedetectionParams, image_sz: Array, place: Array, area: float, target: float, reach: float = math.inf
+) -> list[Look]:
     """A larger area at the last place (2,), the whole image, then its tiles by their distance from that place.
 
-    Tiles overlap by the side of the target, so that it is whole in one of them; they cover what is inside the image.
-    Their number stays below `redetection_tiles` as far as the growth of tiles allows.
+    Only what is within reach of that place is looked at. Tiles overlap by the side of the target, so that it is whole
+    in one of them; they cover what is inside the image. Their number stays below `redetection_tiles` as far as the
+    growth of tiles allows.
     """
     place = place.clip(0, image_sz - 1)
     growth = 1.0
@@ -150,12 +165,16 @@ def search_looks(params: RedetectionParams, image_sz: Array, place: Array, area:
             break
         growth = min(1.1 * growth, params.redetection_growth)
     tiles.sort(key=lambda pos: math.dist(pos, place))
-    whole = max(1.0, float(image_sz.max()) / area)
-    return [
-        Look(place, params.redetection_growth),
-        Look((image_sz - 1) / 2, whole),
-        *(Look(pos, growth) for pos in tiles),
-    ]
+    around = Look(place, params.redetection_growth)
+    if reach <= around.growth * area / 2:
+        return [around]
+    whole = Look((image_sz - 1) / 2, max(1.0, float(image_sz.max()) / area))
+    return [around, whole, *(Look(pos, growth) for pos in tiles if _distance(pos, place, growth * area) <= reach)]
+
+
+def _distance(pos: Array, place: Array, side: float) -> float:
+    """Distance of a place from a square of this side around `pos`."""
+    return float(np.linalg.norm((abs(place - pos) - side / 2).clip(0)))
 
 
 def _tiles(image_sz: Array, side: float, overlap: float) -> list[Array]:

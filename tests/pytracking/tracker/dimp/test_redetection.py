@@ -23,6 +23,7 @@ PARAMS = RedetectionParams(
     redetection_hint=0.2,
     redetection_growth=2.0,
     redetection_tiles=100,
+    redetection_reach=10.0,  # anywhere from the first frame on
 )
 IMAGE = np.array([240.0, 320.0])
 PLACE = np.array([120.0, 60.0])  # where the target was last
@@ -217,6 +218,33 @@ def test_sizes_that_change_begin_a_new_round():
         search.after_looking(looks, [best_of(look, {}) for look in looks], TARGET)
     assert seen[0].growth == PARAMS.redetection_growth
     assert all(((look.pos >= 0) & (look.pos < small)).all() for look in seen)
+
+
+def test_target_is_believed_no_further_away_than_it_can_be():
+    """Half a search area at the loss, and a tenth of one more after each frame: at 100 pixels after 10 frames."""
+    params = PARAMS.replace(redetection_reach=0.1)
+    assert play(lost(params), {(120.0, 90.0): 0.8}, 3) is not None
+    search, far = lost(params), {(120.0, 160.0): 0.8}
+    found = play(search, far, 60)
+    assert found is not None
+    assert found[0] >= (100 / AREA - 0.5) / 0.1
+    again = lost(params)
+    assert play(again, {(120.0, 60.0): 0.8}, 3) is not None  # and so it is after another loss
+    for _ in range(params.redetection_patience):
+        again.after_tracking(found=False)
+    assert play(again, far, 9) is None
+
+
+def test_look_alike_that_is_too_far_does_not_hide_the_target():
+    found = play(lost(PARAMS.replace(redetection_reach=0.01)), {(120.0, 200.0): 0.9, (125.0, 70.0): 0.7}, 4)
+    assert found is not None
+    assert tuple(found[1].pos) == (125, 70)
+
+
+def test_search_grows():
+    """Only around the last place at first, then a part of the tiles, then all of them."""
+    near, some, all_of = (search_looks(PARAMS, IMAGE, PLACE, AREA, TARGET, reach) for reach in (35, 120, 1000))
+    assert len(near) == 1 < len(some) < len(all_of) == len(search_looks(PARAMS, IMAGE, PLACE, AREA, TARGET))
 
 
 def test_second_loss_begins_anew():
