@@ -24,6 +24,7 @@ from rich.console import Console
 from rich.table import Table
 
 from ltr.common.errors import InputError
+from pytracking.analysis.comparison import bootstrap_interval
 from pytracking.evaluation.data import SequenceList
 from pytracking.evaluation.datasets import get_dataset
 from pytracking.evaluation.running import run_dataset
@@ -136,6 +137,17 @@ def report(title: str, scores: dict[str, Scores], dataset: SequenceList, folder:
     print(f"written: {folder / title}.md and .json")
 
 
+def print_differences(scores: dict[str, Scores]) -> None:
+    """AUC of each tracker less that of its twin without RLS, else of the first; 95 % bootstrap over sequences."""
+    first = next(iter(scores))
+    for name, own in scores.items():
+        twin = name.removeprefix("rls_sd_").removeprefix("rls_")
+        other = twin if twin != name and twin in scores else first
+        if other != name:
+            found = bootstrap_interval(own.auc.mean(axis=0) - scores[other].auc.mean(axis=0))
+            print(f"{name} - {other}: {found.mean:+.3f} [{found.low:+.3f}, {found.high:+.3f}]")
+
+
 def tuning_groups(names: tuple[str, ...], runs: range, results: Path) -> dict[str, list[Tracker]]:
     groups: dict[str, list[Tracker]] = {}
     for name in names:
@@ -177,12 +189,11 @@ def main() -> None:
             name: [Tracker("dimp", name, run, results_path=args.results) for run in range(args.runs)]
             for name in compared
         }
-    report(
-        f"lite_family_{args.task}_{args.dataset_name}{'_untrained' if args.untrained else ''}",
-        run_and_score(groups, dataset, args.threads),
-        dataset,
-        args.results,
-    )
+    title = f"lite_family_{args.task}_{args.dataset_name}{'_untrained' if args.untrained else ''}"
+    scores = run_and_score(groups, dataset, args.threads)
+    report(title, scores, dataset, args.results)
+    if args.task != "tune":
+        print_differences(scores)
 
 
 if __name__ == "__main__":

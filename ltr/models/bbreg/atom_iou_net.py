@@ -72,6 +72,7 @@ class AtomIoUNet(nn.Module):
     ) -> Tensor:
         """Predicted IoU of every proposal, (B, n) or (n,), as trained on the scale -1...1; differentiable in the boxes.
 
+        SuperDiMP's and PrDiMP's are trained to give an unnormalized log-density of the box instead.
         A third tensor in `modulation`, (N, F + 1), takes the place of the last layer's weights and bias: see `adapt`.
 
         Raises:

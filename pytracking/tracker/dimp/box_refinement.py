@@ -1,5 +1,8 @@
 """Box refinement: gradient ascent on the IoU that an IoU-Net predicts.
 
+The regressors of SuperDiMP and PrDiMP give the logarithm of a density in its place, without its constant. What is
+predicted is climbed and ranked, and its range does not matter.
+
 Boxes are (..., n, 4) xywh in crop pixels. The IoU that comes with refined boxes was predicted before the last step.
 """
 

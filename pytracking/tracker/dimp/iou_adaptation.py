@@ -1,7 +1,8 @@
 """The IoU-Net's last layer, fitted to the target in the first frame.
 
 The network tells objects from their surroundings; what counts as the target - a face or the whole head - is known from
-the first box alone. There the overlap of any box with the target is known, so a linear layer can be fitted to it.
+the first box alone. There the overlap of any box with the target is known, so a linear layer can be fitted to it. This
+is for networks that predict an overlap, not for those of SuperDiMP and PrDiMP, which give log-densities.
 """
 
 from collections.abc import Sequence

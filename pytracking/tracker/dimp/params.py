@@ -89,7 +89,7 @@ class DiMPParams(OnlineOptimizerParams, RedetectionParams):
     perform_hn_without_windowing: bool = False  # look for distractors in the unwindowed scores
     use_clipped_window: bool = False  # the window is as wide as effective_search_area, its edge is continued
     effective_search_area: Positive | None = None  # width of the clipped window in sqrt(target area)
-    # Function of the scores before the target is localized
+    # Function of the scores before the target is localized; softmax: probabilities, and thresholds are on these
     score_preprocess: Literal["none", "exp", "softmax"] = "none"
     score_filter_ksz: PositiveInt = 1  # box filter over the scores, cells
     advanced_localization: bool = True  # False: the highest score wins, without flags
@@ -119,7 +119,8 @@ class DiMPParams(OnlineOptimizerParams, RedetectionParams):
 
     # Box refinement by the IoU-Net
     iounet_augmentation: bool = False  # modulation from all initial samples before the first scaled or rotated one
-    iounet_adaptation: NonNegative | None = None  # stiffness of its last layer's fit to the first frame; None: no fit
+    # Stiffness of the fit of its last layer to the first frame, for one that predicts overlaps; None: no fit
+    iounet_adaptation: NonNegative | None = None
     iounet_k: PositiveInt = 3  # the best boxes that are averaged
     num_init_random_boxes: Count = 9  # beside the box itself
     box_jitter_pos: NonNegative = 0.1  # in sqrt(box area)
