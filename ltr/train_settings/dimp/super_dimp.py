@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, replace
 
+from ltr.common.errors import InputError
 from ltr.train_settings.dimp._base import DiMPOptions, build_task, make_processing
 from ltr.train_settings.dimp.dimp50 import UNUSED
 from ltr.trainers.task import TrainingTask
@@ -27,6 +28,20 @@ class Options(DiMPOptions):
 
     iou_weight: float = 0.01  # of the divergence of box densities
     lr_boxes: float = 1e-3
+
+    def __post_init__(self) -> None:
+        """Raises InputError for values of no use."""
+        super().__post_init__()
+        wrong = {
+            "max_scale_change of at least 1": self.max_scale_change < 1,
+            "flip_probability from 0 to 1": not 0 <= self.flip_probability <= 1,
+            "density_sigma above 0": self.density_sigma <= 0,
+            "num_proposals of at least 1": self.num_proposals < 1,
+        }
+        for expected, is_wrong in wrong.items():
+            if is_wrong:
+                name = expected.split()[0]
+                raise InputError(f"expected {expected}, found {name}={getattr(self, name)}")
 
 
 def build(options: Options) -> TrainingTask:

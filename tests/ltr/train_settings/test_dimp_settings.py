@@ -49,6 +49,15 @@ def test_values_of_super_dimp() -> None:
     assert (processing.train_jitter.center, processing.test_jitter.center) == (3, 5.5)
 
 
+@pytest.mark.parametrize(
+    "wrong", ["max_scale_change=0.9", "flip_probability=1.5", "density_sigma=0", "num_proposals=0"]
+)
+def test_options_of_super_dimp_of_no_use_are_named(wrong: str) -> None:
+    name = wrong.split("=", maxsplit=1)[0]
+    with pytest.raises(InputError, match=rf"expected {name} .*, found {name}="):
+        parse_overrides(super_dimp.Options, [wrong])
+
+
 def test_every_data_set_has_its_weight() -> None:
     with pytest.raises(InputError, match="train_data=got10k_train train_weights=1"):
         parse_overrides(dimp50.Options, ["train_data=got10k_train"])
