@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 from ltr.common.errors import InputError, exit_status, told_by_line, unknown_name
 from ltr.common.packages import package_folders, parsed
+from pytracking.run_tracker import parse_count, parse_level, parse_positive
 
 if TYPE_CHECKING:
     from pytracking.evaluation.engines.base import Engine
@@ -135,18 +136,6 @@ def list_everything() -> str:
     return "\n".join(lines)
 
 
-def _count(text: str) -> int:
-    if not text.isdecimal():
-        raise argparse.ArgumentTypeError(f"expected a number >= 0, found '{text}'")
-    return int(text)
-
-
-def _positive(text: str) -> int:
-    if not text.isdecimal() or int(text) == 0:
-        raise argparse.ArgumentTypeError(f"expected a number > 0, found '{text}'")
-    return int(text)
-
-
 def _gpus(text: str) -> list[int]:
     parts = text.split(",")
     if not all(part.isdecimal() for part in parts):
@@ -175,9 +164,9 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("experiment_name", nargs="?", metavar="FUNCTION", help="a function of the module")
     option("list", action="store_true", help="list sweeps and experiments, and stop")
     option("dry_run", action="store_true", help="show what is done, what would be run and why, and how long; then stop")
-    option("workers", "threads", type=_count, help="processes; 0: this one (default: one for each GPU, else one)")
+    option("workers", "threads", type=parse_count, help="processes; 0: this one (default: one for each GPU, else one)")
     option("gpus", type=_gpus, metavar="0,1", help="GPUs of the workers, in turn (default: all)")
-    option("torch_threads", type=_positive, help="CPU threads of each worker (default: an equal share)")
+    option("torch_threads", type=parse_positive, help="CPU threads of each worker (default: an equal share)")
     option("engine", choices=ENGINES, default="local", help="this machine, or a Ray cluster (default: local)")
     option("ray_address", help="address of a Ray cluster (default: RAY_ADDRESS, else one on this machine)")
     option("gpus_per_worker", type=_share, help="share of a GPU, for Ray (default: 1 where there are GPUs)")
@@ -187,7 +176,7 @@ def _parser() -> argparse.ArgumentParser:
     option("present_only", action="store_true", default=None, help="leave out data that is not here (sweeps)")
     option("device", help="cpu, cuda, cuda:1 ... (sweeps; default: the first GPU where there is one)")
     option("results_path", type=Path, help="folder of the results (sweeps; default: the setting results_path)")
-    option("debug", type=_count, default=0, help="1 to 3: in this process, with panels; nothing is saved")
+    option("debug", type=parse_level, default=0, help="1 to 3: in this process, with panels; nothing is saved")
     return parser
 
 

@@ -116,6 +116,20 @@ def parse_count(text: str) -> int:
     return number
 
 
+def parse_positive(text: str) -> int:
+    """A number from 1 on; raises ArgumentTypeError for anything else."""
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"expected a number > 0, found '{text}'")
+    return int(text)
+
+
+def parse_level(text: str) -> int:
+    """Level of the panels; raises ArgumentTypeError for anything else."""
+    if text not in map(str, range(ALL_PANELS + 1)):
+        raise argparse.ArgumentTypeError(f"expected a number from 0 to {ALL_PANELS}, found '{text}'")
+    return int(text)
+
+
 def parse_port(text: str) -> int:
     """Number of a TCP port; raises ArgumentTypeError for anything else."""
     if not (text.isdecimal() and int(text) < 1 << 16):
@@ -137,7 +151,7 @@ def _parser() -> argparse.ArgumentParser:
     option("runid", type=parse_count, help="number of this run, when a tracker is run several times")
     option("dataset_name", default="otb", help="data set, see --list (default: otb)")
     option("sequence", nargs="+", help="run only these sequences, by name or number (default: all)")
-    option("debug", type=parse_count, default=0, help="1 to 3: show panels; results are not saved (default: 0)")
+    option("debug", type=parse_level, default=0, help="1 to 3: show panels; results are not saved (default: 0)")
     option("threads", type=parse_count, default=0, help="number of worker processes (default: 0, none)")
     option("use_visdom", type=parse_bool, nargs="?", const=True, default=True, help="True or False, for debugging")
     option("visdom_server", default="127.0.0.1", help="address of the visdom server")

@@ -14,7 +14,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ltr.common.errors import exit_status
-from pytracking.run_tracker import ALL_PANELS, FORMAT_HELP, FORMATS, parse_bool, parse_count, parse_port
+from pytracking.run_tracker import (
+    ALL_PANELS,
+    FORMAT_HELP,
+    FORMATS,
+    parse_bool,
+    parse_count,
+    parse_level,
+    parse_port,
+    parse_positive,
+)
 
 if TYPE_CHECKING:
     from pytracking.video.run import VideoSummary
@@ -70,8 +79,8 @@ def make_parser(description: str | None) -> argparse.ArgumentParser:
     option("save_results", action="store_true", help="write boxes, times, scores and flags to the tracker's results")
     option("save_video", nargs="?", const=True, default=False, metavar="FILE.mp4", help="write a video with the boxes")
     option("format", action="append", choices=FORMATS, default=[], help=FORMAT_HELP)
-    option("max_frames", type=parse_count, help="end after this many frames")
-    option("debug", type=parse_count, default=0, help="1 to 3: show panels of the first target (default: 0)")
+    option("max_frames", type=parse_positive, help="end after this many frames")
+    option("debug", type=parse_level, default=0, help="1 to 3: show panels of the first target (default: 0)")
     option("save_debug", action="store_true", help="write the panels to files; without --debug all, no visdom")
     option("use_visdom", type=parse_bool, nargs="?", const=True, default=True, help="True or False, for debugging")
     option("visdom_server", default="127.0.0.1", help="address of the visdom server")

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ltr.common.errors import InputError, exit_status
+from pytracking.run_tracker import parse_positive
 
 if TYPE_CHECKING:
     from pytracking.evaluation.data import SequenceList
@@ -90,7 +91,7 @@ def _serve(args: argparse.Namespace) -> int:
 
 
 def _trackers_ini(args: argparse.Namespace) -> int:
-    from ltr.common.files import write_atomic
+    from ltr.common.files import check_output, write_atomic
     from pytracking.VOT.workspace import trackers_ini, write_workspace
 
     trackers = parse_trackers(args.trackers)
@@ -101,6 +102,7 @@ def _trackers_ini(args: argparse.Namespace) -> int:
     elif args.output is None:
         print(trackers_ini(trackers), end="")
     else:
+        check_output(args.output, ())
         write_atomic(args.output, trackers_ini(trackers))
     return 0
 
@@ -189,7 +191,7 @@ def _experiment_parser() -> argparse.ArgumentParser:
     parser.add_argument("trackers", nargs="+", metavar="NAME:PARAMETERS")
     _option(parser, "experiment", nargs="+", help="baseline, realtime (default: all of the protocol)")
     _data_options(parser)
-    _option(parser, "repetitions", type=_positive, help="repetitions (default: what the protocol says)")
+    _option(parser, "repetitions", type=parse_positive, help="repetitions (default: what the protocol says)")
     _option(parser, "seed", type=int, help="base of the seeds (default: 0)")
     _option(parser, "device", help="cpu, cuda, cuda:1 ... (default: the first GPU where there is one)")
     _option(parser, "overwrite", action="store_true", help="set results of other parameters or data aside")
@@ -206,7 +208,8 @@ def _analysis_parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("results", nargs="+", type=Path, help="folders, one a tracker, with baseline/<sequence>/ below")
     _option(parser, "experiment", default="baseline", help="baseline or realtime (default: baseline)")
-    _option(parser, "convention", default="challenge", help="challenge or toolkit (default: challenge)")
+    conventions = ("challenge", "toolkit")
+    _option(parser, "convention", default="challenge", choices=conventions, help="of the scores (default: challenge)")
     _data_options(parser)
     _option(parser, "per_sequence", action="store_true", help="scores of each sequence, too")
     _option(parser, "output", type=Path, help="JSON file with everything")
@@ -226,12 +229,6 @@ def _data_options(parser: argparse.ArgumentParser) -> None:
 
 def _option(parser: argparse.ArgumentParser, name: str, **settings: Any) -> None:
     parser.add_argument(*dict.fromkeys((f"--{name}", f"--{name.replace('_', '-')}")), **settings)
-
-
-def _positive(text: str) -> int:
-    if not text.isdecimal() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"expected a number > 0, found '{text}'")
-    return int(text)
 
 
 COMMANDS = {"trackers_ini": _ini_parser, "experiment": _experiment_parser, "analysis": _analysis_parser}

@@ -64,8 +64,13 @@ def exit_status(command: Callable[[], int]) -> int:
             status = SIGNAL_BASE + signal.SIGINT
         except Exception as error:
             broken = device_error(error)
-            if broken is None and not isinstance(error, InputError | FileNotFoundError):
+            if broken is None and not (isinstance(error, InputError) or _is_of_a_path(error)):
                 raise
             print(f"error: {broken or error}", file=sys.stderr)
             status = 1 if broken else 2
     return status if ending.signal in (None, signal.SIGINT) else SIGNAL_BASE + ending.signal
+
+
+def _is_of_a_path(error: Exception) -> bool:
+    """Whether a file or folder is not there, or cannot be read or written; the message names it."""
+    return isinstance(error, FileNotFoundError) or (isinstance(error, OSError) and error.filename is not None)

@@ -46,7 +46,7 @@ class TrackerSetup:
         if run_id is not None and (isinstance(run_id, bool) or not isinstance(run_id, int)):
             raise TypeError(f"expected an integer or None as run_id, found {run_id!r}")
         if run_id is not None and run_id < 0:
-            raise ValueError(f"expected a run_id of 0 or more, found {run_id}")
+            raise InputError(f"expected a run_id of 0 or more, found {run_id}")
         self.name = name
         self.parameter_name = parameter_name
         self.run_id = run_id

@@ -16,7 +16,13 @@ def test_unknown_name_lists_what_there_is():
 
 
 @pytest.mark.parametrize(
-    ("error", "status"), [(InputError("do this"), 2), (FileNotFoundError("do this"), 2), (KeyboardInterrupt(), 130)]
+    ("error", "status"),
+    [
+        (InputError("do this"), 2),
+        (FileNotFoundError("do this"), 2),
+        (NotADirectoryError(20, "Not a directory", "do this"), 2),
+        (KeyboardInterrupt(), 130),
+    ],
 )
 def test_exit_status(error, status, capsys):
     def command() -> int:
@@ -68,3 +74,9 @@ def test_other_code_is_told_by_the_file_alone(tmp_path):
 def test_programming_errors_are_not_hidden():
     with pytest.raises(ZeroDivisionError):
         exit_status(lambda: 1 // 0)
+
+    def lose() -> int:
+        raise OSError("of no file")
+
+    with pytest.raises(OSError, match="of no file"):
+        exit_status(lose)
