@@ -28,12 +28,12 @@ class RedetectionParams(TypedParams):
     """What a long-term parameter file says; `DiMPParams` has the rest."""
 
     redetection: bool = False  # look for a target that went away in the whole image
-    redetection_patience: PositiveInt = 5  # frames in a row that are not_found, after which the target is lost
+    redetection_patience: PositiveInt = 20  # frames in a row that are not_found, after which the target is lost
     redetection_crops: PositiveInt = 1  # crops a frame beside the usual one while it is lost
     redetection_growth: AtLeastOne = 2.0  # side of the larger area around the last place, in search areas
     redetection_tiles: PositiveInt = 24  # tiles of the image at most, which are larger for it, but below that growth
     # The target is within half a search area of its last place at the loss, and within so many more after each frame.
-    redetection_reach: Positive = 0.02
+    redetection_reach: Positive = 0.05
     # Scores below are shares of the usual one, the median of the stored samples.
     redetection_hint: Positive = 0.3  # in a crop of the schedule: the place is looked at more closely
     redetection_score: Positive = 0.65  # that both filters must give for a find
