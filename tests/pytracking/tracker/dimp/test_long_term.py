@@ -50,6 +50,19 @@ def test_without_redetection_it_is_not() -> None:
     assert frames_until_found(lost(dimp_lite()), 240, 160, 40) is None
 
 
+def test_until_it_is_lost_the_tracker_is_the_short_term_one() -> None:
+    """To the last bit, also where the target is gone for a moment."""
+    base = rls(dimp_lite(), 0.03).replace(train_skipping=4, **SMALL)
+    outputs = []
+    for params in (base, long_term(base)):
+        tracker = DiMP(params)
+        tracker.initialize(frame(60, 60), {"init_bbox": [60, 60, 40, 40]})
+        images = [frame(60 + 2 * t, 60, visible=t not in range(5, 12)) for t in range(1, 16)]
+        outputs.append([tracker.track(image) for image in images])
+    assert [output["flag"] for output in outputs[0]].count("not_found") == 7
+    assert outputs[0] == outputs[1]
+
+
 def test_nothing_is_learnt_or_moved_while_it_is_lost() -> None:
     tracker = lost(long_term(rls(dimp_lite(), 0.03)))
     P = tracker.classifier.optimizer.P
