@@ -42,6 +42,7 @@ from pytracking.evaluation.data import Sequence, SequenceList
 from pytracking.evaluation.datasets import load_sequences
 from pytracking.evaluation.engines.local import limit_threads
 from pytracking.evaluation.tracker import Tracker
+from pytracking.run_tracker import parse_positive
 
 # A number measured before is taken over only if these are as they were.
 CODE = (
@@ -216,11 +217,15 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--dataset_name", nargs="*", default=["otb"], help="data sets, or none (default: otb)")
     parser.add_argument("--sequences", nargs="+", help="of the data sets (default: all that are here)")
     parser.add_argument("--half", choices=("all", "choose", "judge"), default="all", help="every second one by name")
-    parser.add_argument("--frames", type=int, help="of each sequence at most, from its first one (default: all)")
+    parser.add_argument(
+        "--frames", type=parse_positive, help="of each sequence at most, from its first one (default: all)"
+    )
     parser.add_argument("--returning", type=int, default=0, help="so many rendered sequences that return (at most 6)")
-    parser.add_argument("--seeds", type=int, default=3, help="of the jitter (default: 3)")
+    parser.add_argument("--seeds", type=parse_positive, default=3, help="of the jitter (default: 3)")
     parser.add_argument("--against", help="learner whose difference to the others is taken (default: the last)")
-    parser.add_argument("--earlier", type=int, default=300, help="earlier frames looked at, at most (default: 300)")
+    parser.add_argument(
+        "--earlier", type=parse_positive, default=300, help="earlier frames looked at, at most (default: 300)"
+    )
     parser.add_argument("--output", type=Path, default=Path("results/benchmarks/retention"))
     return parser
 

@@ -155,3 +155,15 @@ def test_the_beginning_of_a_sequence(tmp_path):
     sequence = command.beginning(render(returning_scene(0, 30), tmp_path), 12)
     assert (len(sequence), len(sequence.ground_truth_rect), len(sequence.target_visible)) == (12, 12, 12)
     assert sequence.attributes == ("return",)
+
+
+@pytest.mark.parametrize("words", [("--seeds", "0"), ("--earlier", "0"), ("--frames", "-3"), ("--half", "third")])
+def test_options_that_cannot_be_meant_are_refused(words, capsys):
+    with pytest.raises(SystemExit, match="2"):
+        command.main(["--trackers", "dimp_lite", *words])
+    assert words[0] in capsys.readouterr().err
+
+
+def test_a_reference_that_is_not_measured_is_refused():
+    with pytest.raises(InputError, match="--against"):
+        command.main(["--trackers", "dimp_lite", "--against", "rls_dimp_lite"])
