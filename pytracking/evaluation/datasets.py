@@ -10,9 +10,10 @@ from pathlib import Path
 from typing import Literal
 
 from ltr.common.errors import InputError, unknown_name
-from pytracking.evaluation.data import BaseDataset, PartialCopyWarning, SequenceList
+from pytracking.evaluation.data import BaseDataset, PartialCopyWarning, Sequence, SequenceList
 
 NAMED_MISSING = 3  # missing sequences that a warning names
+FEWEST_OF_ANOTHER = 3  # unusable sequences; fewer may be incomplete copies
 FOLDERS_NEARBY = 50  # in which a data set is looked for whose path may be a little wrong
 
 
@@ -88,10 +89,14 @@ def get_dataset(*names: str) -> SequenceList:
 
 
 def load_sequences(name: str) -> SequenceList:
-    """Sequences of a data set. Raises InputError where none of them is there, and as `load_dataset`."""
+    """Sequences of a data set.
+
+    Raises InputError where none of them is there, or none of several is what it should be, and as `load_dataset`.
+    """
     dataset = load_dataset(name)
     sequences = dataset.get_sequence_list()
-    if any(sequence.is_present() for sequence in sequences):
+    if present := [sequence for sequence in sequences if sequence.is_present()]:
+        _refuse_another(dataset, len(sequences), present)
         return sequences
     found = next(filter(partial(_holds_some, dataset), _folders_nearby(dataset.root)), None)
     hint = "" if found is None else f"\n  {found} holds some; did you mean {name.partition(':')[0]}:{found}?"
@@ -99,6 +104,27 @@ def load_sequences(name: str) -> SequenceList:
         f"{dataset.root} holds none of the {len(sequences)} sequences of {dataset.name}\n"
         f"  expected there: {dataset.layout}{hint}"
     )
+
+
+def _refuse_another(dataset: BaseDataset, number: int, present: list[Sequence]) -> None:
+    """Data sets share names of sequences; of another one, all fail for the same reason, which is told once."""
+    problem = ""
+    for sequence in present:
+        if not sequence.folders:  # such as one that is rendered when it is used
+            return
+        try:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore", PartialCopyWarning)
+                sequence.check()
+        except InputError as error:
+            problem = problem or str(error)
+        else:
+            return
+    if len(present) >= FEWEST_OF_ANOTHER:
+        raise InputError(
+            f"{dataset.root} holds folders of {len(present)} of the {number} sequences of {dataset.name}, and none of "
+            f"them can be used: is it another data set?\n  the first: {problem}\n  expected there: {dataset.layout}"
+        )
 
 
 def _folders_nearby(folder: Path) -> list[Path]:

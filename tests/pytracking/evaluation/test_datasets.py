@@ -77,6 +77,28 @@ def test_otb_does_not_stop_at_a_missing_sequence(tmp_path, monkeypatch):
         dataset["Biker"].check()
 
 
+def test_a_path_to_a_data_set_with_equal_names(tmp_path):
+    """One message, not an error for each of the sequences whose names both have; one that is right is enough."""
+    for name in ("Basketball", "Board", "Bolt", "Deer"):
+        write_frames(tmp_path / name / "img", 3)
+        (tmp_path / name / f"{name}_gt.txt").write_text("306,5,95,65\n" * 3)
+    with pytest.raises(InputError) as error:
+        get_dataset(f"otb:{tmp_path}")
+    lines = str(error.value).splitlines()
+    assert lines[0].startswith(
+        f"{tmp_path} holds folders of 4 of the 100 sequences of otb, and none of them can be used"
+    )
+    assert lines[1] == (
+        "  the first: sequence 'Basketball' of otb: 722 of 725 images are missing, "
+        f"the first is {tmp_path / 'Basketball' / 'img' / '0004.jpg'}"
+    )
+    assert lines[2].startswith("  expected there: <Sequence>/img/0001.jpg")
+    write_frames(tmp_path / "Deer" / "img", 71)
+    (tmp_path / "Deer" / "groundtruth_rect.txt").write_text("306,5,95,65\n" * 71)
+    with pytest.warns(PartialCopyWarning, match="of 100 sequences of otb:.* are not there"):
+        get_dataset(f"otb:{tmp_path}")
+
+
 def test_a_path_with_nothing_of_the_data_set(tmp_path):
     """One message with the layout, and where the data set is, not an error for each sequence."""
     (tmp_path / "my data" / "OTB100" / "Deer" / "img").mkdir(parents=True)
