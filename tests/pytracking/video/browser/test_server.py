@@ -274,6 +274,7 @@ def test_the_end_is_awaited_where_somebody_looks(server: PageServer) -> None:
         assert not server.link.last_was_seen.is_set()
         await next_state(client)
         await asyncio.to_thread(wait_until, server.link.last_was_seen.is_set)
+        client.close()
+        await asyncio.to_thread(wait_until, lambda: not server.is_watched)
 
     talk(run())
-    wait_until(lambda: not server.is_watched)
