@@ -166,6 +166,11 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
+def _print_everything() -> int:
+    print(list_everything())
+    return 0
+
+
 SWITCHES = ("device", "seed", "overwrite", "results_path", "save_video", "save_debug")
 
 
@@ -174,8 +179,7 @@ def main(arguments: SequenceOf[str] | None = None) -> int:
     parser = _parser()
     args = parser.parse_args(arguments)
     if args.list:
-        print(list_everything())
-        return 0
+        return exit_status(_print_everything)
     if args.tracker_name is None or args.tracker_param is None:
         parser.error("expected a tracker and a parameter file, for example: dimp rls_dimp_lite; see --list")
     if args.show:

@@ -2,6 +2,8 @@
 
 import contextlib
 import difflib
+import os
+import select
 import signal
 import sys
 import traceback
@@ -55,11 +57,16 @@ def exit_status(command: Callable[[], int]) -> int:
     """Exit status of a command line program: what `command` returns, 1 after a failure of the GPU, 2 after wrong input.
 
     Ctrl-C, SIGTERM and SIGHUP raise KeyboardInterrupt in `command`. The status is then 130 where that was not caught;
-    after SIGTERM and SIGHUP it is 143 and 129 even where it was.
+    after SIGTERM and SIGHUP it is 143 and 129 even where it was. Where nobody reads the output on (`| head`) it is 141.
     """
     with interrupting() as ending:
         try:
             status = command()
+            sys.stdout.flush()  # not at the end of the process, where an error could not be told any more
+        except BrokenPipeError:
+            if _output_is_read():
+                raise
+            status = SIGNAL_BASE + signal.SIGPIPE
         except KeyboardInterrupt:
             status = SIGNAL_BASE + signal.SIGINT
         except Exception as error:
@@ -69,6 +76,20 @@ def exit_status(command: Callable[[], int]) -> int:
             print(f"error: {broken or error}", file=sys.stderr)
             status = 1 if broken else 2
     return status if ending.signal in (None, signal.SIGINT) else SIGNAL_BASE + ending.signal
+
+
+def _output_is_read() -> bool:
+    """Whether what is printed arrives; where it does not, nothing more is sent."""
+    try:
+        output = sys.stdout.fileno()
+    except OSError:  # of no file
+        return True
+    pipe = select.poll()
+    pipe.register(output, 0)
+    is_read = not any(event & select.POLLERR for _, event in pipe.poll(0))
+    if not is_read:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), output)  # the process's last flush would fail, too
+    return is_read
 
 
 def _is_of_a_path(error: Exception) -> bool:

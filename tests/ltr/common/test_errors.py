@@ -1,4 +1,7 @@
+import os
 import runpy
+import subprocess
+import sys
 
 import pytest
 
@@ -31,6 +34,27 @@ def test_exit_status(error, status, capsys):
     assert exit_status(command) == status
     assert ("do this" in capsys.readouterr().err) == (status == 2)
     assert exit_status(lambda: 1) == 1
+
+
+@pytest.mark.parametrize("size", [1, 10**6])  # sent at the end, and on the way
+def test_output_that_nobody_reads(size):
+    command = f"lambda: print('x' * {size}) or 0"
+    code = f"import sys; from ltr.common.errors import exit_status; sys.exit(exit_status({command}))"
+    read, write = os.pipe()
+    os.close(read)
+    try:
+        run = subprocess.run([sys.executable, "-c", code], check=False, stdout=write, stderr=subprocess.PIPE, text=True)
+    finally:
+        os.close(write)
+    assert (run.returncode, run.stderr) == (141, "")
+
+
+def test_another_broken_pipe_is_an_error():
+    def command() -> int:
+        raise BrokenPipeError
+
+    with pytest.raises(BrokenPipeError):
+        exit_status(command)
 
 
 @pytest.mark.parametrize(
