@@ -6,7 +6,7 @@ They stand in for DiMP's steepest descent after the first frame and minimize the
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import Literal, Protocol
+from typing import Any, Literal, Protocol
 
 import torch
 from torch import Tensor
@@ -36,7 +36,7 @@ class FilterLearner(Protocol):
 
 
 class LossOfSamples(Protocol):
-    """The network's part of the loss: `DiMPSteepestDescentGN`, whose learnt maps define it."""
+    """The network's part of the loss: its steepest descent, `DiMPSteepestDescentGN` or that of PrDiMP."""
 
     def loss(
         self,
@@ -122,7 +122,7 @@ class FilterPreconditioner:
 class OnlineDescent(ABC):
     """`num_iter` steps along the gradient, or the gradient times P, then f <- (1 - a) f_before + a f.
 
-    `loss` is the network's `DiMPSteepestDescentGN`, whose learnt maps define the loss; `ema_coefficient` is a, the
+    `loss` is the network's steepest descent, which defines the loss; `ema_coefficient` is a, the
     alpha of the paper's moving-average baselines (1: no averaging). A subclass says how long a step is.
     """
 
@@ -261,20 +261,11 @@ class RLSSteepestDescent(OnlineDescent):
         self,
         loss: LossOfSamples,
         num_iter: int = 5,
-        delta: float = 0.1,
-        beta: float = 1.0,
-        virtual_inputs: int = 1,
-        estimator: Literal["low_rank", "dense"] = "low_rank",
-        dtype: torch.dtype = torch.float32,
-        max_rank: int | None = 256,
-        virtual_input_stride: int = 1,
-        reset_interval: int | None = None,
         ema_coefficient: float = 1.0,
+        **inverse_correlation: Any,  # arguments of `FilterPreconditioner`
     ) -> None:
         super().__init__(loss, num_iter, ema_coefficient)
-        self.preconditioner = FilterPreconditioner(
-            delta, beta, estimator, dtype, max_rank, virtual_input_stride, reset_interval, virtual_inputs
-        )
+        self.preconditioner = FilterPreconditioner(**inverse_correlation)
 
     def _step(
         self, loss: FilterLoss, weights: Tensor, scores: Tensor, gradient: Tensor, direction: Tensor

@@ -163,7 +163,9 @@ def test_the_scale_of_p_does_not_matter(scale: float) -> None:
 @pytest.mark.filterwarnings("ignore:P (in|was)")
 def test_a_rough_p_does_no_harm(dtype: torch.dtype, virtual_inputs: int) -> None:
     quadratic = Quadratic(0)
-    learner = RLSSteepestDescent(quadratic, 5, 1e-2, virtual_inputs=virtual_inputs, estimator="dense", dtype=dtype)
+    learner = RLSSteepestDescent(
+        quadratic, 5, delta=1e-2, virtual_inputs=virtual_inputs, estimator="dense", dtype=dtype
+    )
     for _ in range(5):
         quadratic.start, losses = quadratic.run(learner)
         assert all(later <= earlier * (1 + ROUNDING) for earlier, later in pairwise(losses))
