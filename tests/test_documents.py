@@ -251,8 +251,17 @@ def test_documents_have_commands() -> None:
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: f"{path.parent.name}/{path.name}")
 def test_links_lead_somewhere(document: Path) -> None:
     links = re.findall(r"\]\(([^)\s]+)\)", document.read_text(encoding="utf-8"))
-    local = [link.partition("#")[0] for link in links if not re.match(r"https?://|#", link)]
-    assert [link for link in local if not (document.parent / link).exists()] == []
+    local = [link.partition("#")[::2] for link in links if not re.match(r"https?://", link)]
+    assert [file for file, _ in local if not (document.parent / file).exists()] == []
+    targets = [(document.parent / file if file else document, anchor) for file, anchor in local if anchor]
+    assert [f"{target.name}#{anchor}" for target, anchor in targets if anchor not in anchors(target)] == []
+
+
+def anchors(document: Path) -> set[str]:
+    """Of the headings, as GitHub names them: letters, digits, _ and -, each space a hyphen; the first of equal ones."""
+    parts = re.split(r"^```", document.read_text(encoding="utf-8"), flags=re.MULTILINE)[::2]
+    headings = [heading for part in parts for heading in re.findall(r"^#+ (.+)$", part, flags=re.MULTILINE)]
+    return {re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-") for heading in headings}
 
 
 def test_readme_leads_to_every_document() -> None:

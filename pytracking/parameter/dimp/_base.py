@@ -9,7 +9,7 @@ LONG_TERM_STEP = 3e-3  # eta for LaSOT, OxUvA and TLP (Section 5.2); the same fo
 SHORT_TERM_STEP = 3e-2  # for TrackingNet and GOT-10k
 VOT_STEP = 6e-2  # authors' code, for the VOT challenges
 
-# The lite features are not those of DiMP-50, so each method has its own step, by measurement (docs/results.md).
+# The lite features are not those of DiMP-50, so each method has its own step, by measurement (docs/choices.md).
 LITE_BGD_STEP = 1e-1
 LITE_RLS_STEP = 3e-2
 UNTRAINED_BGD_STEP = 3e-1
