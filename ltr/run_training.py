@@ -78,7 +78,7 @@ def _open(
         "processes": processes.count,
         "device": processes.device.type,
     }
-    stored = folder.open(key, restart)
+    stored = folder.open(key, restart, result_options(settings.options()))
     record = {**key, "epochs_done": stored.get("epochs_done", 0), "sessions": stored.get("sessions", [])}
     if record["epochs_done"] < options.epochs:
         from ltr.trainers.folder import session_record

@@ -4,7 +4,7 @@ import itertools
 import json
 import os
 import uuid
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -74,3 +74,15 @@ def read_record(path: Path) -> dict[str, Any]:
     except (OSError, ValueError):
         return {}
     return content if isinstance(content, dict) else {}
+
+
+def with_defaults(recorded: Any, wanted: Mapping[str, Any], defaults: Mapping[str, Any]) -> Any:
+    """Recorded settings, and those that the record does not have where what is wanted is their default.
+
+    What was recorded before a setting existed counts as made with its default. All are JSON data; what is no dictionary
+    is returned as it is.
+    """
+    if not isinstance(recorded, dict):
+        return recorded
+    names = [name for name in wanted if name not in recorded and name in defaults]
+    return recorded | {name: wanted[name] for name in names if wanted[name] == defaults[name]}

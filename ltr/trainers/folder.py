@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, Any
 
 from ltr.common.claims import ClaimedError, claim
 from ltr.common.errors import InputError
-from ltr.common.files import read_record, temporary_beside
+from ltr.common.files import read_record, temporary_beside, with_defaults
 
 if TYPE_CHECKING:
     from torch import nn
@@ -84,11 +84,12 @@ class TrainingFolder:
                 self._remove_temporaries()
             yield
 
-    def open(self, key: dict[str, Any], restart: bool) -> dict[str, Any]:
+    def open(self, key: dict[str, Any], restart: bool, defaults: dict[str, Any] | None = None) -> dict[str, Any]:
         """Record of the training that is there already; empty where there is none yet.
 
         With `restart`, what is there is set aside. Raises InputError, listing the differences, where it was started
-        with another `key` (JSON data: everything that changes the result).
+        with another `key` (JSON data: everything that changes the result). Options that did not exist when it was
+        started count as given with their `defaults`.
         """
         if restart and any(self.path.iterdir()):
             self._set_aside()
@@ -96,6 +97,7 @@ class TrainingFolder:
         if not record and self.state_file.exists():
             record = {"format": None}
         stored = {name: record.get(name) for name in ("format", *key)}
+        stored |= {"options": with_defaults(stored.get("options"), key.get("options", {}), defaults or {})}
         difference = _differences(stored, json.loads(json.dumps({"format": FORMAT, **key}))) if record else ""
         if difference and not self._has_results():
             return {}  # of a start that came to nothing

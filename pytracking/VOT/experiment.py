@@ -207,7 +207,7 @@ def _describe(store: ResultStore, sequence: Sequence) -> dict[str, Any]:
     truth = vot_sequence(sequence).truth
     rows = "\n".join(format_row(truth.row(frame)) for frame in range(len(truth)))
     return {
-        "hash": store.record["hash"],
+        "hash": store.hash,
         "frames": len(sequence),
         "folder": image_folder(sequence),
         "images": files_fingerprint(sequence.frames),

@@ -30,7 +30,7 @@ import numpy as np
 from ltr.common.claims import claim, is_held
 from ltr.common.environment import config_file
 from ltr.common.errors import InputError
-from ltr.common.files import read_record, temporary_beside, write_atomic
+from ltr.common.files import read_record, temporary_beside, with_defaults, write_atomic
 from ltr.common.image import image_size
 from ltr.common.provenance import LOAD, check_device, describe_environment
 from ltr.dataset.annotations import read_boxes, read_table
@@ -113,6 +113,8 @@ class ResultStore:
         self.folder = tracker.results_dir
         self.device = tracker.device
         self.record = describe_run(tracker) if record is None else record
+        self._defaults = tracker.tracker_class().params_class.defaults()
+        self.hash = self._agreed_hash()
 
     def open(self, overwrite: bool = False) -> Path | None:
         """Make the folder ready for results of these parameters.
@@ -121,14 +123,16 @@ class ResultStore:
         Raises InputError, listing what differs, where such results exist otherwise, and where another process is
         writing to them; UnwritableError where the folder cannot be written.
         """
-        if (self.folder / "run.json").exists() and not self.difference():
-            return None
-        try:
-            self.folder.parent.mkdir(parents=True, exist_ok=True)
-            with claim(self.folder.with_name(f".{self.folder.name}.claim"), wait=True):
-                return self._open(overwrite)
-        except OSError as error:
-            raise self._unwritable(error) from error
+        aside = None
+        if not (self.folder / "run.json").exists() or self.difference():
+            try:
+                self.folder.parent.mkdir(parents=True, exist_ok=True)
+                with claim(self.folder.with_name(f".{self.folder.name}.claim"), wait=True):
+                    aside = self._open(overwrite)
+            except OSError as error:
+                raise self._unwritable(error) from error
+        self.hash = self._agreed_hash()
+        return aside
 
     def check_parameters(self, overwrite: bool = False) -> None:
         """Raise InputError, listing what differs, where results of other parameters are there and are to stay."""
@@ -275,7 +279,7 @@ class ResultStore:
     def sequence_key(self, seq: Sequence) -> dict[str, Any]:
         """What must agree for a stored result to be the result of this sequence."""
         box = [round(value, 4) for value in seq.init_bbox()]
-        return {"hash": self.record["hash"], "dataset": seq.dataset, "frames": len(seq), "init_bbox": box}
+        return {"hash": self.hash, "dataset": seq.dataset, "frames": len(seq), "init_bbox": box}
 
     def conflict(self) -> str:
         """`difference`, where results were made, or are being made, in the other way; a failed start counts nothing."""
@@ -300,7 +304,18 @@ class ResultStore:
         stored = read_record(path)
         if stored.get("hash") == self.record["hash"]:
             return ""
-        return differences(stored, self.record, ignored=("hash", "environment")) or "  the hash alone"
+        parameters = with_defaults(stored.get("parameters"), self.record["parameters"], self._defaults)
+        known = stored | {"parameters": parameters}
+        # Overrides are part of the parameters.
+        if lines := differences(known, self.record, ignored=("hash", "environment", "overrides")):
+            return lines
+        return "  the hash alone" if known == stored else ""
+
+    def _agreed_hash(self) -> str:
+        """That of `run.json` where it is of this run, which has parameters that did not exist then; else the own."""
+        stored = read_record(self.folder / "run.json").get("hash")
+        own: str = self.record["hash"]
+        return own if stored in (None, own) or self.difference() else str(stored)
 
     def _set_aside(self) -> Path:
         if held := self._held_claims():

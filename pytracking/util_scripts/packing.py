@@ -20,7 +20,7 @@ import numpy as np
 
 from ltr.common.environment import config_file, env_settings
 from ltr.common.errors import InputError
-from ltr.common.files import temporary_beside
+from ltr.common.files import temporary_beside, with_defaults
 from ltr.common.types import Array
 from ltr.dataset.annotations import read_table
 from pytracking.analysis.result_files import find_results
@@ -170,22 +170,31 @@ def check_records(report: Report, runs: SequenceOf[Run]) -> None:
     known = [(run, record) for run, record in zip(runs, records, strict=True) if record]
     for run, record in known[1:]:
         first, first_record = known[0]
-        if differing := _differing(first_record, record):
+        if differing := _differing(first_record, record, _defaults(run)):
             remedy = f"run the odd one again with --overwrite: {run.command} --overwrite"
             report.add("runs made with different parameters", f"{first.label} and {run.label}: {differing}", remedy)
 
 
-def _differing(first: dict[str, Any], second: dict[str, Any]) -> str:
+def _defaults(run: Run) -> dict[str, Any]:
+    """Defaults of the parameters of a tracker; empty for one that is not here."""
+    try:
+        return run.tracker.tracker_class().params_class.defaults()
+    except InputError:
+        return {}
+
+
+def _differing(first: dict[str, Any], second: dict[str, Any], defaults: dict[str, Any]) -> str:
     """Names of what differs between two `run.json` and can change results in another way than a seed does."""
     if first.get("hash") == second.get("hash"):
         return ""
     ignored = {"hash", "run_id", "seed", "environment", "parameters"}
     pairs = [(key, first.get(key), second.get(key)) for key in {**first, **second} if key not in ignored]
-    old, new = first.get("parameters", {}), second.get("parameters", {})
+    recorded = [record.get("parameters", {}) for record in (first, second)]
+    old, new = (with_defaults(one, other, defaults) for one, other in (recorded, recorded[::-1]))
     pairs += [(key, old.get(key), new.get(key)) for key in {**old, **new}]
     changed = [f"{name} {one} and {other}" for name, one, other in pairs if one != other]
     same_seed = first.get("seed") == second.get("seed")
-    return ", ".join(changed) or ("the hash alone" if same_seed else "")
+    return ", ".join(changed) or ("the hash alone" if same_seed and [old, new] == recorded else "")
 
 
 def expected_frames(

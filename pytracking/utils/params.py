@@ -169,6 +169,14 @@ class TypedParams:
         """Every parameter as plain JSON data; objects with a `describe()` method are asked for theirs."""
         return {field.name: _plain(getattr(self, field.name)) for field in dataclasses.fields(self)}
 
+    @classmethod
+    def defaults(cls) -> dict[str, Any]:
+        """Default of every parameter that has one, as plain JSON data like that of `to_dict`."""
+        fields, missing = dataclasses.fields(cls), dataclasses.MISSING
+        given = {field.name: field.default for field in fields if field.default is not missing}
+        made = {field.name: field.default_factory() for field in fields if field.default_factory is not missing}
+        return {name: _plain(value) for name, value in (given | made).items()}
+
     def hash(self) -> str:
         """Hash (16 hex digits) of every parameter that can change a result; `debug` and `device` are left out."""
         relevant = {name: value for name, value in self.to_dict().items() if name not in self.without_result}

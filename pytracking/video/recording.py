@@ -64,7 +64,7 @@ class Recording:
         self._video: VideoWriter | None = None
         self._num_frames = 0
         self._record: dict[str, Any] = {
-            "hash": store.record["hash"],
+            "hash": store.hash,
             **source,
             "frames": 0,
             "frames_dropped": None,  # not known of a run that was killed

@@ -81,6 +81,19 @@ def test_other_options(tmp_path, capsys):
     assert json.loads((folder / "training.json").read_text())["options"]["lr"] == 0.2
 
 
+def test_options_that_did_not_exist_count_as_their_defaults(tmp_path, capsys):
+    words = [*TOY, f"workspace={tmp_path}", "epochs=1"]
+    assert main(words) == 0
+    path = runs.toy_folder(tmp_path) / "training.json"
+    record = json.loads(path.read_text())
+    del record["options"]["lr"]
+    path.write_text(json.dumps(record))
+    assert main(words) == 0
+    assert "is trained: 1 epochs" in capsys.readouterr().err
+    assert main([*words, "lr=0.1"]) == 2
+    assert "was started differently:\n  lr: nothing there, 0.1 here\n" in capsys.readouterr().err
+
+
 def test_a_failed_start_does_not_block_the_corrected_one(tmp_path, capsys):
     words = [*TOY, f"workspace={tmp_path}", "epochs=1"]
     folder = runs.toy_folder(tmp_path)

@@ -73,10 +73,14 @@ def _distinct(texts: SequenceOf[str]) -> str:
 def _difference_table(records: Mapping[str, SequenceOf[dict[str, Any]]]) -> Table:
     flat = {name: dict(flatten(runs[0].get("parameters", {}))) for name, runs in records.items() if runs[0]}
     names = list(dict.fromkeys(name for parameters in flat.values() for name in parameters))
-    values = {name: [json.dumps(parameters.get(name)) for parameters in flat.values()] for name in names}
+    values = {name: [_shown(parameters, name) for parameters in flat.values()] for name in names}
     rows = tuple((name, *row) for name, row in values.items() if len(set(row)) > 1)
     columns = (Column("parameter", "parameter", "text"), *(Column(name, name, "text") for name in flat))
     return Table("Parameters that differ", columns, rows[:SHOWN_DIFFERENCES])
+
+
+def _shown(parameters: Mapping[str, Any], name: str) -> str:
+    return json.dumps(parameters[name]) if name in parameters else NOTHING
 
 
 def flatten(value: Any, name: str = "") -> Iterator[tuple[str, Any]]:

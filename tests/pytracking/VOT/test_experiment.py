@@ -1,3 +1,5 @@
+import json
+
 import cv2
 import numpy as np
 import pytest
@@ -95,6 +97,19 @@ def test_results_of_other_parameters(tmp_path, sequence):
         run(sequence, tmp_path, parameters="slow", tracker={"display_name": "mine"})
     assert run(sequence, tmp_path, parameters="slow", tracker={"display_name": "mine"}, overwrite=True).done == 2
     assert list((tmp_path / "mine").glob("baseline.replaced-*"))
+
+
+def test_results_from_before_a_parameter_existed(tmp_path, sequence):
+    run(sequence, tmp_path)
+    folder = tmp_path / "wander_default" / "baseline"
+    record = json.loads((folder / "run.json").read_text())
+    del record["parameters"]["delay"]
+    (folder / "run.json").write_text(json.dumps(record | {"hash": "before"}))
+    info = folder / "walk" / "walk_info.json"
+    info.write_text(json.dumps(json.loads(info.read_text()) | {"hash": "before"}))
+    assert run(sequence, tmp_path, repetitions=3).kept == 2
+    with pytest.raises(InputError, match=r"parameters\.delay: nothing there, 0\.5 here"):
+        run(sequence, tmp_path, tracker={"display_name": "wander_default", "overrides": {"delay": 0.5}})
 
 
 def repaint(sequence, brightness):

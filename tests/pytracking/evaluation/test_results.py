@@ -279,3 +279,61 @@ def test_lists_that_are_no_longer_reported_disappear(store, sequence):
 def test_missing_result(store):
     with pytest.raises(InputError, match="no result of sequence 's'"):
         load_result(store.folder, "s")
+
+
+def recorded_before(folder, *names, **changed):
+    """Make the records of a folder those of a version that had not these parameters yet."""
+    run = json.loads((folder / "run.json").read_text())
+    kept = {name: value for name, value in run["parameters"].items() if name not in names} | changed
+    (folder / "run.json").write_text(json.dumps(run | {"hash": "0123456789abcdef", "parameters": kept}))
+    for path in folder.glob("*_info.json"):
+        path.write_text(json.dumps(json.loads(path.read_text()) | {"hash": "0123456789abcdef"}))
+
+
+def stored_before(tmp_path, sequence, *names, **changed):
+    store = ResultStore(DummyTracker("wander", "default", results_path=tmp_path, overrides={"step": 2}, label="a"))
+    store.open()
+    store.save(sequence, OUTPUT, seed=0)
+    recorded_before(store.folder, *names, **changed)
+
+
+def store_now(tmp_path, **overrides):
+    return ResultStore(DummyTracker("wander", "default", results_path=tmp_path, overrides=overrides, label="a"))
+
+
+@pytest.mark.parametrize("overrides", [{"step": 2}, {"step": 2, "delay": 0.0}])
+def test_parameters_that_did_not_exist_count_as_their_defaults(tmp_path, sequence, overrides):
+    stored_before(tmp_path, sequence, "delay", "memo")
+    store = store_now(tmp_path, **overrides)
+    assert store.conflict() == ""
+    assert store.is_complete(sequence)
+    assert store.open() is None
+    other = make_sequence(tmp_path / "data", "t", count=3)
+    store.save(other, OUTPUT, seed=0)
+    assert store.is_complete(other)
+    hashes = {json.loads(path.read_text())["hash"] for path in store.folder.glob("*.json")}
+    assert hashes == {"0123456789abcdef"}  # what is added is of the same run
+    again = store_now(tmp_path, **overrides)
+    assert again.is_complete(sequence)
+    assert again.is_complete(other)
+
+
+@pytest.mark.parametrize(
+    ("missing", "changed", "overrides", "difference"),
+    [
+        (["delay"], {}, {"step": 2, "delay": 0.5}, "  parameters.delay: nothing there, 0.5 here"),
+        (["delay"], {}, {"step": 3}, "  parameters.step: 2 there, 3 here"),
+        (["step"], {}, {"step": 2}, "  parameters.step: nothing there, 2 here"),  # the default is 1
+        ([], {"delay": 0.25}, {"step": 2}, "  parameters.delay: 0.25 there, 0.0 here"),  # a default of then
+        ([], {"gone": 1}, {"step": 2}, "  parameters.gone: 1 there, nothing here"),
+        ([], {}, {"step": 2}, "  the hash alone"),
+    ],
+)
+def test_other_parameters_are_refused_as_ever(tmp_path, sequence, missing, changed, overrides, difference):
+    stored_before(tmp_path, sequence, *missing, **changed)
+    store = store_now(tmp_path, **overrides)
+    assert store.conflict() == difference
+    with pytest.raises(InputError, match="made with other parameters"):
+        store.open()
+    assert store.open(overwrite=True).name == "default+a.replaced-0123456789abcdef"
+    assert store.hash == store.record["hash"]

@@ -1,7 +1,9 @@
 import pytest
 
 from ltr.common.errors import InputError
+from pytracking.evaluation import Tracker
 from pytracking.util_scripts import pack_got10k_results as module
+from tests.pytracking.dummy import TRACKERS
 from tests.pytracking.util_scripts.stored_results import (
     TRACKER,
     edit_json,
@@ -138,6 +140,18 @@ def test_runs_of_other_parameters(results):
     message = refused(results)
     assert "run 0 and run 2: step 1.0 and 2.0" in message
     assert "--overwrite" in message
+
+
+def test_runs_from_before_a_parameter_existed(results, monkeypatch):
+    monkeypatch.setattr(Tracker, "tracker_package", TRACKERS)
+    folder = run_folder(results, 2)
+    kept = {"delay": 0.0, "network": "", "white": "", "memo": ""}
+    for name in FRAMES:
+        edit_json(folder / f"{name}_info.json", hash="before")
+    edit_json(folder / "run.json", hash="before", parameters=kept | {"delay": 1.0})
+    assert "run 0 and run 2: delay 0.0 and 1.0\n" in refused(results)
+    edit_json(folder / "run.json", parameters=kept)
+    assert pack(results).exists()
 
 
 def test_runs_of_other_seeds_are_the_same_tracker(results, tmp_path):

@@ -1,5 +1,6 @@
 import json
 import math
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -100,6 +101,18 @@ def test_every_parameter_is_plain_json_data() -> None:
     assert restored["net"]["net_path"] == "dimp50.pth"
     assert restored["augmentation"]["dropout"] == [2, 0.2]
     assert set(restored) >= {"learning_rate", "rls_delta", "device"}
+
+
+def test_defaults_are_those_of_fresh_parameters() -> None:
+    assert DiMPParams.defaults() == DiMPParams().to_dict()
+    assert OpenParams.defaults() == {"debug": 0, "device": None}
+
+    @dataclass(kw_only=True)
+    class Needy(TypedParams):
+        path: str
+        sizes: list[int] = field(default_factory=lambda: [3, 5])
+
+    assert Needy.defaults() == {"debug": 0, "device": None, "sizes": [3, 5]}
 
 
 def test_hash_follows_what_changes_results() -> None:

@@ -27,7 +27,7 @@ def test_runs_and_differences(tmp_path):
     found = provenance(trackers)
     assert found.runs.rows == (("A", "dimp/lite", "0, 1", "h1"), ("B", "dimp/other", "–", "h2"))
     assert found.common == "Seed: 0. Device: Some CPU. Versions: torch 2.7"
-    assert found.differences.rows == (("step", "1", "2"), ("extra", "null", "[3]"))
+    assert found.differences.rows == (("step", "1", "2"), ("extra", "–", "[3]"))
 
 
 def test_runs_that_do_not_agree_are_told_apart(tmp_path):
