@@ -16,7 +16,7 @@ import numpy as np
 from ltr.common.boxes import overlap
 from ltr.common.errors import InputError
 from ltr.common.types import Array
-from pytracking.analysis.oxuva import PRESENCE_THRESHOLD, OxuvaCounts, OxuvaScores, count_frames, oxuva_scores
+from pytracking.analysis.oxuva import OxuvaCounts, OxuvaScores, count_frames, oxuva_scores
 from pytracking.analysis.presence import PresenceCurve, Tracked, presence_curve, read_tracked
 from pytracking.analysis.result_files import ResultSource
 from pytracking.evaluation.data import Sequence
@@ -42,7 +42,8 @@ class LongTermScores:
     recall: float
     f_score: float
     threshold: float
-    oxuva: OxuvaScores  # TPR, TNR, GM, MaxGM at overlap 0.5, reported where the presence score exceeds 0.55
+    oxuva: OxuvaScores  # TPR, TNR, GM, MaxGM at overlap 0.5, reported where the tracker says so
+    reported_by: str  # how it says so, see `reported_frames`
     returns: tuple[Return, ...]
 
     @property
@@ -69,6 +70,7 @@ def evaluate_long_term(tracker: ResultSource, dataset: Iterable[Sequence]) -> Lo
     curves: list[PresenceCurve] = []
     returns: list[Return] = []
     counts: list[OxuvaCounts] = []
+    reported_by: list[str] = []
     sequences = list(dataset)
     if not sequences:
         raise InputError("expected at least one sequence to evaluate, found none")
@@ -80,8 +82,8 @@ def evaluate_long_term(tracker: ResultSource, dataset: Iterable[Sequence]) -> Lo
             curves.append(presence_curve(overlaps, result.scores[frames], present))
         except ValueError as error:
             raise InputError(f"{tracker.display_name}, {sequence.name}: {error}") from error
-        reported = result.scores[frames] > PRESENCE_THRESHOLD
-        counts.append(count_frames(result.boxes[frames], reported, result.truth[frames], present))
+        reported_by.append(result.reported_by)
+        counts.append(count_frames(result.boxes[frames], result.reported[frames], result.truth[frames], present))
         returns += find_returns(overlaps, present, frames)
     curve = mean_curve(curves)
     best = curve.best
@@ -91,6 +93,7 @@ def evaluate_long_term(tracker: ResultSource, dataset: Iterable[Sequence]) -> Lo
         float(curve.f1[best]),
         float(curve.thresholds[best]),
         oxuva_scores(sum(counts, OxuvaCounts(0, 0, 0, 0))),
+        "; ".join(dict.fromkeys(reported_by)),
         tuple(returns),
     )
 

@@ -22,7 +22,6 @@ from pytracking.analysis.result_files import ResultSource
 from pytracking.evaluation.data import Sequence
 
 OVERLAPS = (0.3, 0.5, 0.7)
-PRESENCE_THRESHOLD = 0.55  # pytracking's default for writing `present`
 
 
 @dataclass(frozen=True)
@@ -92,9 +91,11 @@ def count_results(
     tracker: ResultSource,
     dataset: Iterable[Sequence],
     min_overlap: float = 0.5,
-    threshold: float = PRESENCE_THRESHOLD,
+    threshold: float | None = None,
 ) -> OxuvaCounts:
     """Counts of stored results: the target is reported where the presence score exceeds `threshold`.
+
+    Without one it is reported where the tracker says so (`presence.reported_frames`).
 
     Raises InputError for a missing or malformed result.
     """
@@ -102,7 +103,7 @@ def count_results(
     for tracked in read_tracked(tracker, dataset):
         used = tracked.annotated.copy()
         used[:1] = False
-        reported = tracked.scores > threshold
+        reported = tracked.reported if threshold is None else tracked.scores > threshold
         total += count_frames(
             tracked.boxes[used], reported[used], tracked.truth[used], tracked.present[used], min_overlap
         )

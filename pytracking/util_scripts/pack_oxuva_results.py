@@ -3,8 +3,8 @@
 Columns: video, object, frame_num, present, score, xmin, xmax, ymin, ymax; one row for each frame after the first, which
 holds the given box. Coordinates are relative to the image size, clipped to [0, 1].
 
-`present` is true where the tracker's flag is not `not_found`, the rule of the paper's authors; of trackers without
-flags, where the presence score exceeds a threshold (pytracking's rule, 0.55 by default).
+`present` is true where the tracker says that the target is there (`reported_frames`): by its flag, the rule of the
+paper's authors, and the threshold that is recorded; of others, where the presence score exceeds pytracking's 0.55.
 """
 
 from __future__ import annotations
@@ -25,13 +25,13 @@ from ltr.common.environment import config_file
 from ltr.common.errors import InputError, unknown_name
 from ltr.common.image import image_size
 from ltr.common.types import Array
+from pytracking.analysis.presence import DEFAULT_THRESHOLD, reported_frames
 from pytracking.evaluation.tracker import Tracker
 from pytracking.util_scripts import packing
 from pytracking.util_scripts.packing import Report, Run
 from pytracking.util_scripts.packing_program import RUN_ID, Program, announce
 
 SPLITS = ("dev", "test")
-PRESENCE_THRESHOLD = 0.55
 COLUMNS = ("video", "object", "frame_num", "present", "score", "xmin", "xmax", "ymin", "ymax")
 PROTOCOL = """Protocol of OxUvA:
   - one run from the first frame's box alone, `present` decided for each frame without looking at later ones
@@ -128,7 +128,8 @@ class _Reader:
 
     def __init__(self, report: Report, run: Run, split: str, threshold: float | None) -> None:
         self.report, self.run, self.split, self.threshold = report, run, split, threshold
-        self.run_hash = run.record(report).get("hash")
+        record = run.record(report)
+        self.run_hash, self.parameters = record.get("hash"), record.get("parameters", {})
         self.rules: set[str] = set()
 
     def read(self, task: Task) -> Predictions | None:
@@ -153,14 +154,17 @@ class _Reader:
         return Predictions(present[1:], score[1:], relative_corners(boxes[1:], size))
 
     def _present(self, task: Task, name: str, score: Array) -> Array:  # (N,) -> (N,) bool
+        if self.threshold is not None:
+            self.rules.add(f"present: score > {self.threshold:g} (--presence_threshold)")
+            return score > self.threshold
         flags = self.run.flags(self.report, name)
-        if self.threshold is None and flags is not None:
-            self.rules.add("present: the flag is not not_found")
+        if flags is not None:
             packing.check_rows(self.report, f"{name}_flags", len(flags), task.num_frames, self.run.again)
-            return np.array([flag != "not_found" for flag in flags])
-        threshold = PRESENCE_THRESHOLD if self.threshold is None else self.threshold
-        self.rules.add(f"present: the score exceeds {threshold:g}")
-        return score > threshold
+            if len(flags) != len(score):
+                return np.empty(0, bool)
+        present, rule = reported_frames(score, flags, self.parameters)
+        self.rules.add(f"present: {rule}")
+        return present
 
     def _image_size(self, task: Task, name: str, info: dict[str, Any]) -> tuple[float, float] | None:
         """Width and height, stored with the result or read off the first frame."""
@@ -244,7 +248,8 @@ def main(arguments: SequenceOf[str] | None = None) -> int:
         "split": {"choices": SPLITS, "default": "test", "help": "dev or test (default: test)"},
         "presence_threshold": {
             "type": float,
-            "help": f"score above which the target is present (default: by the flags, else {PRESENCE_THRESHOLD})",
+            "help": "score above which the target is present (default: by the flags and the threshold of the run, else "
+            f"{DEFAULT_THRESHOLD})",
         },
     }
     program = Program(

@@ -8,7 +8,7 @@ from collections.abc import Sequence as SequenceOf
 import numpy as np
 
 from pytracking.analysis.long_term import LongTermScores, evaluate_long_term, has_absent_frames
-from pytracking.analysis.oxuva import PRESENCE_THRESHOLD
+from pytracking.analysis.presence import DEFAULT_THRESHOLD
 from pytracking.analysis.report.tables import Column, Spread, Table, Value
 from pytracking.analysis.result_files import ResultSource
 from pytracking.evaluation.data import Sequence
@@ -32,9 +32,11 @@ COLUMNS: tuple[tuple[Column, Callable[[LongTermScores], float]], ...] = (
 )
 NOTE = (
     "Precision and recall of the frames whose presence score is at least a threshold, averaged over the sequences; F "
-    "is their harmonic mean, at the threshold that is best for each run (VOT-LT). TPR and TNR count frames, reported "
-    f"above a score of {PRESENCE_THRESHOLD:g}, with overlap of at least 0.5 (OxUvA). A target that is not found again "
-    "counts with all frames that it is there. Sequences without absent frames are left out."
+    "is their harmonic mean, at the threshold that is best for each run (VOT-LT). TPR and TNR count frames with an "
+    "overlap of at least 0.5 in which the tracker says that the target is there (OxUvA): its flag is not not_found, "
+    "and its score reaches the threshold that is recorded in run.json. Where neither is recorded nobody knows the "
+    f"scale of the scores, and they are compared with {DEFAULT_THRESHOLD:g}, pytracking's default. A target that is "
+    "not found again counts with all frames that it is there. Sequences without absent frames are left out."
 )
 
 
@@ -46,10 +48,13 @@ def long_term_table(sources: Mapping[str, SequenceOf[ResultSource]], dataset: Se
     rows: list[tuple[Value, ...]] = []
     for name, runs in sources.items():
         scores = [evaluate_long_term(run, chosen) for run in runs]
-        rows.append((name, len(scores[0].returns), *(_spread([of(score) for score in scores]) for _, of in COLUMNS)))
+        reported_by = "; ".join(dict.fromkeys(score.reported_by for score in scores))
+        values = (_spread([of(score) for score in scores]) for _, of in COLUMNS)
+        rows.append((name, len(scores[0].returns), *values, reported_by))
     head = (Column("tracker", "tracker", "text"), Column("returns", "returns", "count"))
     title = f"{chosen[0].dataset}, {len(chosen)} sequences with absent targets: long-term measures"
-    return Table(title, (*head, *(column for column, _ in COLUMNS)), tuple(rows))
+    tail = Column("reported_by", "reported where", "text", help="what decides whether a frame counts as reported")
+    return Table(title, (*head, *(column for column, _ in COLUMNS), tail), tuple(rows))
 
 
 def _spread(values: SequenceOf[float]) -> Spread:

@@ -1,5 +1,6 @@
 """Long-term measures against their definitions."""
 
+import json
 import math
 from pathlib import Path
 
@@ -111,4 +112,18 @@ def test_table_of_sequences_with_absent_targets(tmp_path):
     assert table is not None
     row = table.records()[0]
     assert (row["lt_f"], row["tpr"], row["tnr"], row["returns"], row["find_time"]) == (1, 1, 1, 1, 0)
+    assert row["reported_by"] == "score > 0.55 (pytracking's, as none is recorded)"
     assert long_term_table({"mine": [tracker]}, [present]) is None
+
+
+def test_rates_are_those_of_the_trackers_own_threshold(tmp_path):
+    sequence = Sequence("a", [], "tlp", np.array([BOX, BOX, ABSENT, BOX]))
+    tracker = store(tmp_path, "a", [BOX, BOX, FAR, BOX], [1.0, 0.3, 0.2, 0.3])
+    parameters = {"target_not_found_threshold": 0.25}
+    (tracker.results_dir / "run.json").write_text(json.dumps({"parameters": parameters}))
+    table = long_term_table({"mine": [tracker]}, [sequence])
+    assert table is not None
+    row = table.records()[0]
+    assert (row["tpr"], row["tnr"], row["reported_by"]) == (1, 1, "score ≥ 0.25 (target_not_found_threshold)")
+    (tracker.results_dir / "run.json").unlink()
+    assert evaluate_long_term(tracker, [sequence]).oxuva.tpr == 0

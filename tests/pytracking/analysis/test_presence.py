@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ltr.common.errors import InputError
-from pytracking.analysis.presence import evaluate_presence, presence_curve
+from pytracking.analysis.presence import evaluate_presence, presence_curve, reported_frames
 from pytracking.evaluation import Sequence, Tracker
 
 BOX, FAR = [10.0, 10, 10, 10], [50.0, 50, 10, 10]
@@ -72,3 +72,71 @@ def test_stored_results(tmp_path):
         evaluate_presence(tracker, [unseen])
     with pytest.raises(InputError, match="at least one sequence"):
         evaluate_presence(tracker, [])
+
+
+SCORES = np.array([0.05, 0.1, 0.25, 0.3, 0.55, 0.6])
+FLAGS = ["normal", "not_found", "normal", "uncertain", "normal", "normal"]
+
+
+@pytest.mark.parametrize(
+    ("parameters", "flags", "reported", "reason"),
+    [
+        ({}, None, [0, 0, 0, 0, 0, 1], "score > 0.55 (pytracking's, as none is recorded)"),
+        ({}, FLAGS, [1, 0, 1, 1, 1, 1], "flag is not not_found (no threshold recorded)"),
+        ({"target_not_found_threshold": 0.25}, None, [0, 0, 1, 1, 1, 1], "score ≥ 0.25 (target_not_found_threshold)"),
+        ({"success_threshold": 0.25}, None, [0, 0, 0, 1, 1, 1], "score > 0.25 (success_threshold)"),
+        (
+            {"presence_threshold": 0.1, "presence_map": [-4, 2, 5], "target_not_found_threshold": 0.25},
+            FLAGS,
+            [0, 0, 1, 1, 1, 1],
+            "score ≥ 0.1 (presence_threshold)",
+        ),
+        # -inf is no threshold, and that of scores says nothing of what they are mapped to.
+        (
+            {"presence_threshold": "-inf", "target_not_found_threshold": 0.25},
+            None,
+            [0, 0, 1, 1, 1, 1],
+            "score ≥ 0.25 (target_not_found_threshold)",
+        ),
+        (
+            {"presence_threshold": "-inf", "presence_map": [-4, 2, 5], "target_not_found_threshold": 0.25},
+            FLAGS,
+            [1, 0, 1, 1, 1, 1],
+            "flag is not not_found (no threshold recorded)",
+        ),
+        (
+            {"advanced_localization": False, "target_not_found_threshold": 0.25},
+            ["normal"] * 6,
+            [1] * 6,
+            "flag is not not_found (no threshold recorded)",
+        ),
+    ],
+)
+def test_a_target_is_reported_where_the_tracker_says_so(parameters, flags, reported, reason):
+    found, reported_by = reported_frames(SCORES, flags, parameters)
+    assert found.tolist() == list(map(bool, reported))
+    assert reported_by == reason
+
+
+@pytest.mark.parametrize(
+    ("tracker", "parameters", "reason"),
+    [
+        ("dimp", "dimp50", "score ≥ 0.25 (target_not_found_threshold)"),
+        ("dimp", "rls_dimp_lite", "score ≥ 0.1 (target_not_found_threshold)"),
+        ("dimp", "prdimp50", "score ≥ 0.04 (target_not_found_threshold)"),
+        ("dimp", "rls_dimp_lite_lt", "score ≥ 0.1 (presence_threshold)"),
+        ("rtmdnet", "rtmdnet_lite", "score > 0 (success_threshold)"),
+    ],
+)
+def test_every_family_records_its_threshold(tracker, parameters, reason):
+    recorded = Tracker(tracker, parameters).get_parameters().to_dict()
+    assert reported_frames(SCORES, FLAGS, recorded)[1] == reason
+
+
+def test_flags_must_be_as_many_as_boxes(tmp_path):
+    tracker = Tracker("t", "p", results_path=tmp_path)
+    tracker.results_dir.mkdir(parents=True)
+    (tracker.results_dir / "a.txt").write_text("1\t2\t3\t4\n" * 2)
+    (tracker.results_dir / "a_flags.txt").write_text("normal\n")
+    with pytest.raises(InputError, match=r"a_flags\.txt: expected 2 flags, one for each box, found 1"):
+        evaluate_presence(tracker, [Sequence("a", [], "tlp", np.array([BOX, BOX]))])
