@@ -14,12 +14,11 @@ import ast
 import importlib
 import sys
 from collections.abc import Sequence as SequenceOf
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ltr.common.errors import InputError, exit_status, told_by_line, unknown_name
 from ltr.common.packages import package_folders, parsed
-from pytracking.run_tracker import parse_count, parse_level, parse_positive
+from pytracking.run_tracker import parse_count, parse_folder, parse_level, parse_positive, refuse_unused
 
 if TYPE_CHECKING:
     from pytracking.evaluation.engines.base import Engine
@@ -28,6 +27,7 @@ if TYPE_CHECKING:
 
 EXPERIMENTS = "pytracking.experiments"
 ENGINES = ("local", "ray")
+_OF_RAY = ("ray_address", "gpus_per_worker", "shared_results")  # options
 
 
 def run_experiment(
@@ -175,7 +175,7 @@ def _parser() -> argparse.ArgumentParser:
     option("fail_fast", action="store_true", help="stop at the first failure")
     option("present_only", action="store_true", default=None, help="leave out data that is not here (sweeps)")
     option("device", help="cpu, cuda, cuda:1 ... (sweeps; default: the first GPU where there is one)")
-    option("results_path", type=Path, help="folder of the results (sweeps; default: the setting results_path)")
+    option("results_path", type=parse_folder, help="folder of the results (sweeps; default: the setting results_path)")
     option("debug", type=parse_level, default=0, help="1 to 3: in this process, with panels; nothing is saved")
     return parser
 
@@ -195,7 +195,22 @@ def _load(args: argparse.Namespace) -> list[Part]:
     return parts
 
 
+def _check_options(args: argparse.Namespace) -> None:
+    """Raise InputError for options that would be ignored."""
+    if args.debug:
+        reason = "is of no use with --debug, which runs everything in this process and saves nothing"
+        workers = ("workers",) if args.workers else ()
+        refuse_unused(args, (*workers, "gpus", "torch_threads", *_OF_RAY), reason)
+    elif args.engine == "ray":
+        refuse_unused(args, ("gpus",), "is of no use with --engine ray, which chooses them; see --gpus_per_worker")
+    else:
+        refuse_unused(args, _OF_RAY, "is for --engine ray")
+        if args.workers == 0:
+            refuse_unused(args, ("gpus", "torch_threads"), "is for workers; with --workers 0 there are none")
+
+
 def _command(args: argparse.Namespace) -> int:
+    _check_options(args)
     parts = _load(args)
     if args.dry_run:
         from pytracking.evaluation.dry_run import show_plan

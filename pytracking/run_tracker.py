@@ -8,7 +8,7 @@ from collections.abc import Sequence as SequenceOf
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ltr.common.errors import exit_status
+from ltr.common.errors import InputError, exit_status
 
 if TYPE_CHECKING:
     from pytracking.evaluation.running import RunSummary
@@ -137,6 +137,22 @@ def parse_port(text: str) -> int:
     return int(text)
 
 
+def parse_folder(text: str) -> Path:
+    """A folder, which need not be there yet; raises ArgumentTypeError for a file."""
+    path = Path(text)
+    if path.exists() and not path.is_dir():
+        raise argparse.ArgumentTypeError(f"expected a folder, found the file {text}")
+    return path
+
+
+def refuse_unused(args: argparse.Namespace, names: SequenceOf[str], reason: str) -> None:
+    """Raise InputError, with the reason, for the first of these options that is given: it would be ignored."""
+    for name in names:
+        value = getattr(args, name)
+        if not (value is None or value is False or value == []):
+            raise InputError(f"--{name} {reason}")
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(description=__doc__)
 
@@ -162,7 +178,7 @@ def _parser() -> argparse.ArgumentParser:
     option("device", help="cpu, cuda, cuda:1 ... (default: the first GPU where there is one)")
     option("seed", type=int, default=0, help="base of the sequences' seeds (default: 0)")
     option("overwrite", action="store_true", help="run again what has results")
-    option("results_path", type=Path, help="folder of the results (default: the setting results_path)")
+    option("results_path", type=parse_folder, help="folder of the results (default: the setting results_path)")
     return parser
 
 
@@ -184,10 +200,17 @@ def main(arguments: SequenceOf[str] | None = None) -> int:
         parser.error("expected a tracker and a parameter file, for example: dimp rls_dimp_lite; see --list")
     if args.show:
         return exit_status(lambda: show_parameters(args.tracker_name, args.tracker_param, args.runid, args.device))
+    return exit_status(lambda: _run(args))
+
+
+def _run(args: argparse.Namespace) -> int:
+    if args.debug or args.save_debug:
+        reason = "is of no use with --debug and --save_debug, which track in this process and save no boxes"
+        refuse_unused(args, ("threads", "format") if args.threads else ("format",), reason)
     visdom_info = {"use_visdom": args.use_visdom, "server": args.visdom_server, "port": args.visdom_port}
     options = {name: getattr(args, name) for name in SWITCHES} | {"annotation_formats": args.format}
     what = (args.tracker_name, args.tracker_param, args.runid, args.dataset_name, args.sequence)
-    return exit_status(lambda: run_tracker(*what, args.debug, args.threads, visdom_info, **options).exit_status)
+    return run_tracker(*what, args.debug, args.threads, visdom_info, **options).exit_status
 
 
 if __name__ == "__main__":

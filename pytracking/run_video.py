@@ -20,9 +20,11 @@ from pytracking.run_tracker import (
     FORMATS,
     parse_bool,
     parse_count,
+    parse_folder,
     parse_level,
     parse_port,
     parse_positive,
+    refuse_unused,
 )
 
 if TYPE_CHECKING:
@@ -89,7 +91,7 @@ def make_parser(description: str | None) -> argparse.ArgumentParser:
     option("device", help="cpu, cuda, cuda:1 ... (default: the first GPU where there is one)")
     option("seed", type=int, default=0, help="base of the targets' seeds (default: 0)")
     option("overwrite", action="store_true", help="set results of other parameters aside")
-    option("results_path", type=Path, help="folder of the results (default: the setting results_path)")
+    option("results_path", type=parse_folder, help="folder of the results (default: the setting results_path)")
     return parser
 
 
@@ -115,6 +117,8 @@ def run_command(args: argparse.Namespace, source: str | int) -> int:
     save_video = args.save_video if isinstance(args.save_video, bool) else Path(args.save_video)
 
     def run() -> int:
+        if not args.draw_in_browser:
+            refuse_unused(args, ("browser_port",), "is of a page: give --draw_in_browser, too")
         summary = run_video(
             args.tracker_name,
             args.tracker_param,

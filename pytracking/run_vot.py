@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ltr.common.errors import InputError, exit_status
-from pytracking.run_tracker import parse_positive
+from pytracking.run_tracker import parse_folder, parse_positive, refuse_unused
 
 if TYPE_CHECKING:
     from pytracking.evaluation.data import SequenceList
@@ -94,10 +94,14 @@ def _trackers_ini(args: argparse.Namespace) -> int:
     from ltr.common.files import check_output, write_atomic
     from pytracking.VOT.workspace import trackers_ini, write_workspace
 
+    if args.workspace is None:
+        refuse_unused(args, ("dataset", "sequence", "stack"), "is of a workspace: give --workspace FOLDER, too")
+    else:
+        refuse_unused(args, ("output",), "is of no use with --workspace, whose trackers.ini is in that folder")
     trackers = parse_trackers(args.trackers)
     if args.workspace is not None:
-        sequences = find_sequences(args.dataset, args.sequence, present_only=True)
-        write_workspace(args.workspace, sequences, trackers, args.stack)
+        sequences = find_sequences(args.dataset or "vot2018", args.sequence, present_only=True)
+        write_workspace(args.workspace, sequences, trackers, args.stack or "vot2018/shortterm")
         print(f"workspace of vot-toolkit: {args.workspace}", file=sys.stderr)
     elif args.output is None:
         print(trackers_ini(trackers), end="")
@@ -111,6 +115,8 @@ def _experiment(args: argparse.Namespace) -> int:
     from pytracking.VOT.experiment import run_vot_experiment
     from pytracking.VOT.protocols import read_protocol
 
+    if args.output is not None:
+        refuse_unused(args, ("results_path",), "is of no use with --output, the folder that results go to")
     protocol = read_protocol(args.protocol)
     options = {"device": args.device, "seed": args.seed or 0, "results_path": args.results_path}
     trackers = parse_trackers(args.trackers, **options)
@@ -171,10 +177,10 @@ def _ini_parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog=_program("trackers_ini"), description="Write trackers.ini for vot-toolkit.")
     parser.add_argument("trackers", nargs="+", metavar="NAME:PARAMETERS")
     _option(parser, "output", type=Path, help="file to write (default: print)")
-    _option(parser, "workspace", type=Path, help="make a workspace with the sequences of --dataset instead")
-    _option(parser, "dataset", default="vot2018", help="data set of the workspace (default: vot2018)")
-    _option(parser, "sequence", nargs="+", help="only these sequences")
-    _option(parser, "stack", default="vot2018/shortterm", help="vot-toolkit's name of the challenge")
+    _option(parser, "workspace", type=parse_folder, help="make a workspace with the sequences of --dataset instead")
+    _option(parser, "dataset", help="data set of the workspace (default: vot2018)")
+    _option(parser, "sequence", nargs="+", help="only these sequences of it")
+    _option(parser, "stack", help="vot-toolkit's name of the challenge (default: vot2018/shortterm)")
     parser.set_defaults(run=_trackers_ini)
     return parser
 
@@ -195,8 +201,8 @@ def _experiment_parser() -> argparse.ArgumentParser:
     _option(parser, "seed", type=int, help="base of the seeds (default: 0)")
     _option(parser, "device", help="cpu, cuda, cuda:1 ... (default: the first GPU where there is one)")
     _option(parser, "overwrite", action="store_true", help="set results of other parameters or data aside")
-    _option(parser, "results_path", type=Path, help="results go to vot/<protocol> below (default: the setting)")
-    _option(parser, "output", type=Path, help="folder of the results, for example <workspace>/results")
+    _option(parser, "results_path", type=parse_folder, help="results go to vot/<protocol> below (default: the setting)")
+    _option(parser, "output", type=parse_folder, help="folder of the results, for example <workspace>/results")
     parser.set_defaults(run=_experiment)
     return parser
 
@@ -206,7 +212,9 @@ def _analysis_parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "protocol", help="vot2016, vot2017, vot2018 or vot2019, or a file like configs/vot/vot2018.toml"
     )
-    parser.add_argument("results", nargs="+", type=Path, help="folders, one a tracker, with baseline/<sequence>/ below")
+    parser.add_argument(
+        "results", nargs="+", type=parse_folder, help="folders, one a tracker, with baseline/<sequence>/ below"
+    )
     _option(parser, "experiment", default="baseline", help="baseline or realtime (default: baseline)")
     conventions = ("challenge", "toolkit")
     _option(parser, "convention", default="challenge", choices=conventions, help="of the scores (default: challenge)")

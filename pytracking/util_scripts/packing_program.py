@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ltr.common.errors import exit_status
+from ltr.common.errors import InputError, exit_status
+from pytracking.run_tracker import parse_folder, refuse_unused
 from pytracking.util_scripts.packing import Report
 
 RUN_ID = {"type": int, "help": "number of the run (default: results made without --runid)"}
@@ -39,7 +40,7 @@ class Program:
         parser.add_argument("param_name", nargs="?", help="parameter file")
         common: dict[str, dict[str, Any]] = {
             "output_name": {"help": "name of the zip file (default: that of the results' folder)"},
-            "results_path": {"type": Path, "help": "folder of the results (default: the setting results_path)"},
+            "results_path": {"type": parse_folder, "help": "folder of the results (default: the setting results_path)"},
         }
         for name, settings in {**self.options, **common}.items():
             dashed = name.replace("_", "-")
@@ -52,6 +53,10 @@ class Program:
 
     def _run(self, args: argparse.Namespace, names: SequenceOf[str]) -> int:
         if args.check is not None:
+            if args.tracker_name is not None:
+                raise InputError(f"--check takes a zip file alone, found the tracker {args.tracker_name}, too")
+            unused = [name for name in names if name not in self.check_options]
+            refuse_unused(args, unused, "is of no use with --check, which takes a zip file alone")
             self.check(args.check, **{name: getattr(args, name) for name in self.check_options})
         else:
             options = {{"runid": "run_id"}.get(name, name): getattr(args, name) for name in names}

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ltr.common.errors import InputError, exit_status
+from pytracking.run_tracker import parse_folder
 
 if TYPE_CHECKING:
     from pytracking.analysis.report.report import Report
@@ -121,10 +122,10 @@ def main(arguments: SequenceOf[str] | None = None) -> int:
     option("dataset_name", default="otb", help="data set, as for run_tracker (default: otb)")
     option("sequence", nargs="+", help="only these sequences (default: all that have results)")
     option("convention", default="official", help="official or pytracking: whose rules to score by (default: official)")
-    option("output", type=Path, help="folder of the report (default: result_plot_path/report_<data set>)")
+    option("output", type=parse_folder, help="folder of the report (default: result_plot_path/report_<data set>)")
     option("strips", type=int, default=6, help="number of film strips of the worst sequences (default: 6)")
     option("per_sequence", action="store_true", help="print the tables of sequences too")
-    option("results_path", type=Path, help="folder of the results (default: the setting results_path)")
+    option("results_path", type=parse_folder, help="folder of the results (default: the setting results_path)")
     option("title", help="title of the page")
     args = parser.parse_args(arguments)
 

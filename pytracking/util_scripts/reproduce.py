@@ -31,6 +31,7 @@ from pytracking.analysis.paper_tables import (
     read_paper_table,
 )
 from pytracking.evaluation.sweep import Sweep, list_sweeps, read_sweep
+from pytracking.run_tracker import parse_folder
 
 FILE_WIDTH = 160  # of tables, where the output is no terminal
 NOTHING = "–"
@@ -44,10 +45,12 @@ def reproduce(
     if not console.is_terminal:
         console.width = max(console.width, FILE_WIDTH)
     paper = read_paper_table(name)
+    sweep = _sweep(paper, lite)
+    if results_path is not None and (sweep is None or sweep.command):
+        raise InputError(f"--results_path is of no use with {name}, whose numbers are not read from stored results")
     console.print(f"[bold]{paper.title}[/]\nthe paper's numbers are the mean of {paper.runs} runs", highlight=False)
     if paper.note:
         console.print(paper.note, highlight=False)
-    sweep = _sweep(paper, lite)
     ours: list[OurGroup] = []
     for group in paper.groups:
         found = our_groups(group, sweep, lite, results_path) if sweep else []
@@ -57,7 +60,7 @@ def reproduce(
                 _print_group(console, group, entry, lite)
         if not found and not lite:
             _print_group(console, group, None, lite)
-    for line in _next_steps(paper, sweep, ours, lite):
+    for line in _next_steps(paper, sweep, ours, lite, results_path):
         console.print(line, markup=False, highlight=False, soft_wrap=True)
     return ours
 
@@ -122,7 +125,9 @@ def _number(metric: str, value: float) -> str:
     return f"{value:.1f}" if metric == "fps" else f"{value:.0f}" if metric == "memory" else f"{value:.3f}"
 
 
-def _next_steps(paper: PaperTable, sweep: Sweep | None, ours: SequenceOf[OurGroup], lite: bool) -> list[str]:
+def _next_steps(
+    paper: PaperTable, sweep: Sweep | None, ours: SequenceOf[OurGroup], lite: bool, results_path: Path | None
+) -> list[str]:
     if sweep is None or sweep.command:
         return [sweep.command.strip() if sweep else "measured by VOT's reset-based protocol: use the VOT command"]
     shown = {dataset for entry in ours for dataset in entry.datasets}
@@ -131,7 +136,8 @@ def _next_steps(paper: PaperTable, sweep: Sweep | None, ours: SequenceOf[OurGrou
         lines.append(f"not here: {', '.join(absent)} (set the paths in {config_file()}, see docs/datasets.md)")
     singles = [entry for entry in ours if len(entry.datasets) == 1]
     missing = sum(sum(entry.missing.values()) for entry in singles)
-    command = f"python -m pytracking.run_experiment {sweep.name}"
+    place = "" if results_path is None else f" --results_path {results_path}"
+    command = f"python -m pytracking.run_experiment {sweep.name}{place}"
     if missing or lines:
         counted = f"{missing} results are missing; " if missing else ""
         lines.append(f"{counted}to fill the table: {command} (--dry-run: how long it takes)")
@@ -145,7 +151,7 @@ def main(arguments: SequenceOf[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("table", help=f"one of {', '.join(list_tables())}")
     parser.add_argument("--lite", action="store_true", help="the lite model on the data that is here")
-    parser.add_argument("--results_path", "--results-path", type=Path, help="folder of the results")
+    parser.add_argument("--results_path", "--results-path", type=parse_folder, help="folder of the results")
     args = parser.parse_args(arguments)
 
     def command() -> int:

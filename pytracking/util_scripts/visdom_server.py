@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from ltr.common.errors import InputError, exit_status
-from pytracking.run_tracker import parse_port
+from pytracking.run_tracker import parse_folder, parse_port
 
 SCRIPTS = {  # what visdom 0.2's page loads: (package, file in it) of each file
     "js/jquery.min.js": ("jquery@3.1.1", "dist/jquery.min.js"),
@@ -121,12 +121,10 @@ def main(arguments: SequenceOf[str] | None = None) -> int:
     """Command line."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--port", type=parse_port, default=8097, help="default: 8097")
-    parser.add_argument("--environments", type=Path, default=Path.home() / ".visdom", help="default: ~/.visdom")
+    parser.add_argument("--environments", type=parse_folder, default=Path.home() / ".visdom", help="default: ~/.visdom")
     args = parser.parse_args(arguments)
 
     def run() -> int:
-        if args.environments.exists() and not args.environments.is_dir():
-            raise InputError(f"expected a folder as --environments, found the file {args.environments}")
         try:
             static = static_folder()
         except InputError as error:

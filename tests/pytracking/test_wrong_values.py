@@ -13,7 +13,7 @@ from tests.pytracking.dummy import write_frames
 TRACKER = "dimp dimp_lite"
 DEVICE = {"device": [("gpu", "unknown device 'gpu'"), ("hpu", "PyTorch finds no device of the kind hpu here")]}
 SEED = {"seed": [("x", "--seed: invalid int value: 'x'")]}
-RESULTS = {"results_path": [("{file}", "{file}")]}
+RESULTS = {"results_path": [("{file}", "--results_path/--results-path: expected a folder, found the file {file}")]}
 SHOWN = {
     "debug": [("9", "--debug: expected a number from 0 to 3"), ("x", "--debug: expected a number from 0 to 3")],
     "use_visdom": [("perhaps", "expected True or False, found 'perhaps'")],
@@ -29,8 +29,8 @@ PACKED = {
     "tracker_name": [],
     "param_name": [],
     "output_name": [("a/b", "expected a file name without folder as output_name")],
-    "results_path": [("{file}", "no folder {file}/dimp/dimp_lite")],
-    "check": [("{no}", "cannot read {no}"), ("{file}", "{file} is no zip file")],
+    **RESULTS,
+    "check": [("{file}", "--check takes a zip file alone, found the tracker dimp, too")],
 }
 RUN_ID = {"runid": [("-1", "expected a run_id of 0 or more, found -1"), ("x", "--runid: invalid int value")]}
 
@@ -45,6 +45,8 @@ CASES: dict[str, tuple[str, dict[str, list[tuple[str, str]]], list[tuple[str, st
             ("dmp dimp_lite", "unknown tracker 'dmp'; did you mean 'dimp'?"),
             ("dimp dimp_light", "unknown dimp parameter file 'dimp_light'; did you mean 'dimp_lite'?"),
             ("dimp", "expected a tracker and a parameter file"),
+            (f"{TRACKER} --debug 1 --threads 2", "--threads is of no use with --debug"),
+            (f"{TRACKER} --save_debug --format mot", "--format is of no use with --debug and --save_debug"),
         ],
     ),
     "video": (
@@ -67,6 +69,7 @@ CASES: dict[str, tuple[str, dict[str, list[tuple[str, str]]], list[tuple[str, st
             ("{file} --no_display", "cannot read video {file}"),
             ("dimp {walk} --no_display", "expected a tracker and its parameter file"),
             ("{walk} --no_display", "without a window nothing says what to track"),
+            ("{walk} --browser_port 0", "--browser_port is of a page: give --draw_in_browser, too"),
         ],
     ),
     "experiment": (
@@ -86,6 +89,11 @@ CASES: dict[str, tuple[str, dict[str, list[tuple[str, str]]], list[tuple[str, st
             ("tabel4_lite", "table4_lite"),
             ("myexperiments nothing", "unknown experiment of myexperiments 'nothing'"),
             ("{no}.toml", "{no}.toml"),
+            ("table4_lite --gpus_per_worker 0.5", "--gpus_per_worker is for --engine ray"),
+            ("table4_lite --shared_results", "--shared_results is for --engine ray"),
+            ("table4_lite --engine ray --gpus 0", "--gpus is of no use with --engine ray"),
+            ("table4_lite --workers 0 --torch_threads 2", "--torch_threads is for workers"),
+            ("table4_lite --debug 1 --workers 2", "--workers is of no use with --debug"),
         ],
     ),
     "vot": (
@@ -98,10 +106,20 @@ CASES: dict[str, tuple[str, dict[str, list[tuple[str, str]]], list[tuple[str, st
         {
             "trackers": [],
             "output": [("{walk}", "{walk} is a folder"), ("{file}/x", "{file}")],
-            "workspace": [("{file} --dataset vot2018:{vot}", "{file}")],
-            "dataset": [("vott --workspace {no}", "unknown data set 'vott'")],
-            "sequence": [("nowhere --workspace {no} --dataset vot2018:{vot}", "unknown sequence 'nowhere'")],
-            "stack": [],  # a name of the toolkit's, which knows more than this project
+            "workspace": [
+                ("{file} --dataset vot2018:{vot}", "expected a folder, found the file {file}"),
+                ("{no} --output {no}", "--output is of no use with --workspace"),
+            ],
+            "dataset": [
+                ("vott --workspace {no}", "unknown data set 'vott'"),
+                ("vot2019", "--dataset is of a workspace: give --workspace FOLDER, too"),
+            ],
+            "sequence": [
+                ("nowhere --workspace {no} --dataset vot2018:{vot}", "unknown sequence 'nowhere'"),
+                ("ants1", "--sequence is of a workspace"),
+            ],
+            # A name of the toolkit's, which knows more than this project.
+            "stack": [("vot2019/shortterm", "--stack is of a workspace")],
         },
         [("dimp", "expected a tracker as name:parameters"), ("dimp:x", "unknown dimp parameter file 'x'")],
     ),
@@ -114,7 +132,10 @@ CASES: dict[str, tuple[str, dict[str, list[tuple[str, str]]], list[tuple[str, st
             "experiment": [("real", "'real'")],
             "dataset": [("vott", "unknown data set 'vott'"), ("vot2018:{no}", "{no} is no folder")],
             "repetitions": [("0", "--repetitions: expected a number > 0")],
-            "output": [("{file}", "{file}")],
+            "output": [
+                ("{file}", "expected a folder, found the file {file}"),
+                ("{no} --results_path {results}", "--results_path is of no use with --output"),
+            ],
         },
         [
             ("vot2020 dimp:dimp_lite", "unknown VOT protocol 'vot2020'; did you mean 'vot2019'?"),
@@ -132,7 +153,10 @@ CASES: dict[str, tuple[str, dict[str, list[tuple[str, str]]], list[tuple[str, st
             "dataset": [("vott", "unknown data set 'vott'")],
             "output": [("{walk}", "{walk} is a folder")],
         },
-        [("vot2018 {no} --present_only --dataset vot2018:{vot}", "{no}")],
+        [
+            ("vot2018 {no} --present_only --dataset vot2018:{vot}", "{no}"),
+            ("vot2018 {file} --present_only --dataset vot2018:{vot}", "expected a folder, found the file {file}"),
+        ],
     ),
     "report": (
         "--trackers dimp:dimp_lite --dataset_name folder:{data}",
@@ -140,19 +164,46 @@ CASES: dict[str, tuple[str, dict[str, list[tuple[str, str]]], list[tuple[str, st
         | {
             "trackers": [("dimp", "expected a tracker as name:parameters"), ("dimp:x", "run the trackers first")],
             "convention": [("x", "unknown convention 'x'")],
-            "output": [("{file}", "{file}")],
+            "output": [("{file}", "expected a folder, found the file {file}")],
             "strips": [("x", "--strips: invalid int value: 'x'")],
             "title": [],  # any text
         },
         [],
     ),
-    "reproduce": ("table1", {"table": [], "results_path": []}, [("table99", "unknown table of the paper 'table99'")]),
-    "pack-got10k": (TRACKER, PACKED, [("dimp", "expected a tracker and a parameter file, or --check ZIP")]),
-    "pack-trackingnet": (TRACKER, PACKED | RUN_ID, [("dimp", "expected a tracker and a parameter file")]),
+    "reproduce": (
+        "table4 --lite",
+        {"table": [], **RESULTS},
+        [
+            ("table99", "unknown table of the paper 'table99'"),
+            ("table3 --results_path {results}", "--results_path is of no use with table3"),
+        ],
+    ),
+    "pack-got10k": (
+        TRACKER,
+        PACKED,
+        [
+            ("dimp", "expected a tracker and a parameter file, or --check ZIP"),
+            ("--check {no}", "cannot read {no}"),
+            ("--check {file}", "{file} is no zip file"),
+            ("--check {file} --output_name x", "--output_name is of no use with --check"),
+            ("--check {file} --results_path {results}", "--results_path is of no use with --check"),
+        ],
+    ),
+    "pack-trackingnet": (
+        TRACKER,
+        PACKED | RUN_ID,
+        [
+            ("dimp", "expected a tracker and a parameter file"),
+            ("--check {file} --runid 0", "--runid is of no use with --check"),
+        ],
+    ),
     "pack-oxuva": (
         TRACKER,
         PACKED | RUN_ID | {"split": [("x", "--split: invalid choice")], "presence_threshold": [("x", "invalid float")]},
-        [("dimp", "expected a tracker and a parameter file, or --check ZIP")],
+        [
+            ("dimp", "expected a tracker and a parameter file, or --check ZIP"),
+            ("--check {file} --split dev --presence_threshold 0", "--presence_threshold is of no use with --check"),
+        ],
     ),
     "check-dataset": (
         "",
@@ -163,7 +214,7 @@ CASES: dict[str, tuple[str, dict[str, list[tuple[str, str]]], list[tuple[str, st
         "cpu",
         {
             "device": [],
-            "json": [("{no}/x", "expected an existing folder for --json")],
+            "json": [("{no}/x", "expected an existing folder for --json"), ("{walk}", "{walk} is a folder")],
             "frames": [("1", "expected --frames of at least 4, found 1"), ("x", "invalid int value")],
             "part": [("x", "unknown part 'x'")],
         },
@@ -173,7 +224,7 @@ CASES: dict[str, tuple[str, dict[str, list[tuple[str, str]]], list[tuple[str, st
         "",
         {
             "port": [("99999", "expected a port"), ("x", "expected a port")],
-            "environments": [("{file}", "expected a folder as --environments, found the file {file}")],
+            "environments": [("{file}", "--environments: expected a folder, found the file {file}")],
         },
         [],
     ),

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ltr.common.errors import InputError, exit_status, unknown_name
+from ltr.common.files import check_output
 
 if TYPE_CHECKING:
     from pytracking.util_scripts.check_device.processes import Part, Setting
@@ -57,8 +58,10 @@ def check_device(
     chosen = _chosen(PARTS if parts is None else parts, names)
     if frames < LEAST_FRAMES:
         raise InputError(f"expected --frames of at least {LEAST_FRAMES}, found {frames}")
-    if json_file is not None and not json_file.absolute().parent.is_dir():
-        raise InputError(f"expected an existing folder for --json, found {json_file.absolute().parent}")
+    if json_file is not None:
+        if not json_file.absolute().parent.is_dir():
+            raise InputError(f"expected an existing folder for --json, found {json_file.absolute().parent}")
+        check_output(json_file, ())
     setting = Setting(_known_device(device), frames)
     results = _run(chosen, setting)
     console = Console(highlight=False, width=None if sys.stdout.isatty() else 160)
