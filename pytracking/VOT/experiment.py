@@ -36,6 +36,7 @@ from pytracking.evaluation.result_identity import differences, image_folder
 from pytracking.evaluation.result_names import folded, set_aside
 from pytracking.evaluation.results import ResultStore
 from pytracking.evaluation.tracker import Tracker
+from pytracking.evaluation.tracker_setup import SetupError, load_features
 from pytracking.utils.seeding import seed_everything, sequence_seed
 from pytracking.VOT.protocols import Experiment, Protocol
 from pytracking.VOT.regions import format_row, read_regions
@@ -117,7 +118,8 @@ def run_vot_experiment(
     The seed of a repetition depends on tracker, parameters, repetition and sequence alone.
     A sequence whose results were made on other images or with another annotation fails; a repetition that is cut off is
     run again. Raises InputError for results of other parameters or another protocol, and for two sequences of one name,
-    and DeviceError where the GPU fails. With `overwrite` what is in the way is set aside.
+    DeviceError where the GPU fails, and SetupError for a tracker that cannot start. With `overwrite` what is in the way
+    is set aside.
     """
     sequences = list(sequences)
     _check_names([sequence.native_name for sequence in sequences])
@@ -136,6 +138,8 @@ def run_vot_experiment(
         except Exception as error:
             if broken := device_error(error):
                 raise broken from error
+            if isinstance(error, SetupError):
+                raise
             is_input = isinstance(error, InputError)
             summary.failed[sequence.native_name] = str(error) if is_input else traceback.format_exc()
     return summary
@@ -230,7 +234,7 @@ def _run_sequence(
             continue
         if running is None:
             running = tracker.create_tracker(tracker.get_parameters())
-            running.initialize_features()
+            load_features(running)
         seed = sequence_seed(tracker.seed, tracker.name, tracker.parameter_name, repetition, prepared.name)
         seed_everything(seed)
         running.seed(seed)

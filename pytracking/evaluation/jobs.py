@@ -21,6 +21,7 @@ from pytracking.evaluation.data import Sequence
 from pytracking.evaluation.frame_loop import OnFrame, Output
 from pytracking.evaluation.results import ResultStore
 from pytracking.evaluation.tracker import Tracker
+from pytracking.evaluation.tracker_setup import SetupError
 from pytracking.scoring.metrics import score_boxes
 from pytracking.scoring.truth import read_truth
 
@@ -39,6 +40,7 @@ class Outcome:
     auc: float | None = None  # where ground truth is known
     rejected_updates: int = 0  # of online learning, which were undone
     out_of_memory: bool = False
+    no_start: bool = False  # the tracker cannot start, whatever the sequence
     device_failure: str = ""  # what the GPU failed with, which is not the job's fault: another process is to run it
 
     @property
@@ -175,7 +177,7 @@ def failure(job: Job, error: BaseException) -> Outcome:
     if isinstance(error, ClaimedError):
         return job.outcome("claimed", message=str(error))
     if isinstance(error, InputError) and device_error(error) is None:
-        return job.outcome("failed", message=str(error))
+        return job.outcome("failed", message=str(error), no_start=isinstance(error, SetupError))
     return job.outcome("failed", **_unforeseen(error))
 
 

@@ -19,6 +19,7 @@ from pytracking.evaluation.planning import Part, Plan, make_plan, variant_name
 from pytracking.evaluation.progress import FPS_MEANING, ProgressReport
 from pytracking.evaluation.results import ResultStore, UnwritableError
 from pytracking.evaluation.tracker import Tracker
+from pytracking.evaluation.tracker_setup import SetupError
 
 SHOWN_MESSAGES = 10  # different messages that a summary repeats
 
@@ -105,8 +106,9 @@ def run_dataset(
     `threads` > 0 is the number of worker processes, which share the CPU threads and, in turn, the GPUs; a script that
     uses it needs the `if __name__ == "__main__"` guard of multiprocessing. A failing sequence does not stop the
     others: see the summary. With `debug` > 0 failures are raised, existing results ignored, and nothing is saved.
-    Raises InputError before anything is run where names are unknown or results of other parameters are present, and
-    KeyboardInterrupt, with all finished sequences saved, when it is interrupted.
+    Raises InputError before anything is run where names are unknown or results of other parameters are present,
+    SetupError at the first sequence of a tracker that cannot start, and KeyboardInterrupt, with all finished sequences
+    saved, when it is interrupted.
     """
     parts = [Part(trackers, dataset)]
     if debug:
@@ -142,7 +144,8 @@ def run_parts(
 ) -> RunSummary:
     """Run every tracker of each part on its sequences with an engine; see `run_dataset`.
 
-    Raises DeviceError, with all finished sequences saved, where a GPU fails that nobody can replace.
+    Raises DeviceError, with all finished sequences saved, where a GPU fails that nobody can replace, and SetupError
+    where a tracker cannot start.
     With `fail_fast` the first failure stops the rest. A tracker whose results cannot be written fails, the others go
     on; where that is so for all, UnwritableError is raised.
     """
@@ -178,13 +181,16 @@ def _run(
     jobs: list[Job], engine: Engine, summary: RunSummary, report: ProgressReport, fail_fast: bool = False
 ) -> RunSummary:
     console = report.console
+    dispatcher = Dispatcher(jobs, _Recorder(summary, report), fail_fast)
     try:
         with report:
             if jobs:
-                engine.run(Dispatcher(jobs, _Recorder(summary, report), fail_fast))
+                engine.run(dispatcher)
     except KeyboardInterrupt:
         _say(console, f"\ninterrupted: {summary.describe()}\nwhat is done is kept; the same command runs the rest")
         raise
+    if dispatcher.fault:
+        raise SetupError(dispatcher.fault)
     if report.scores:
         _say(console, "\n".join(["mean AUC of what this run tracked:", *(f"  {s}" for s in report.score_lines())]))
     _say(console, summary.describe())

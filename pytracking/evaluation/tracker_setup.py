@@ -20,6 +20,18 @@ if TYPE_CHECKING:
     from pytracking.utils.params import TrackerParams, TypedParams
 
 
+class SetupError(InputError):
+    """A tracker cannot start, whatever the sequence: weights that are not here, a network that does not fit."""
+
+
+def load_features(tracker: BaseTracker) -> None:
+    """Let a tracker load its network. Raises SetupError where that is not to be used."""
+    try:
+        tracker.initialize_features()
+    except InputError as error:
+        raise SetupError(str(error)) from error
+
+
 class TrackerSetup:
     """What is run: tracker, parameter file, run, seed, device; where its results go; how its tracker objects are made.
 
@@ -119,10 +131,10 @@ class TrackerSetup:
         return sequence_seed(self.seed, self.name, self.parameter_name, self.run_id, sequence_name)
 
     def start(self, sequence_name: str, params: TypedParams | TrackerParams) -> BaseTracker:
-        """New tracker object with the seed of a sequence and its network loaded. Raises InputError for bad networks."""
+        """New tracker object with the seed of a sequence and its network loaded. Raises SetupError for bad networks."""
         tracker = self.create_tracker(params)
         tracker.seed(self.sequence_seed(sequence_name))
-        tracker.initialize_features()
+        load_features(tracker)
         return tracker
 
 

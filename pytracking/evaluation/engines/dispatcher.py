@@ -64,7 +64,8 @@ class Dispatcher:
     """Hands out jobs, each run by one worker, and collects their outcomes.
 
     A job whose worker dies, or loses its GPU, is handed out again, and fails when it has taken `MAX_LOSSES` workers
-    with it. A job that another process holds is put back until that process is through.
+    with it. A job that another process holds is put back until that process is through. A tracker that cannot start
+    stops everything, as do faults that are seen before anything runs: `fault` says what is wrong.
     """
 
     def __init__(self, jobs: Iterable[Job], listener: Listener, fail_fast: bool = False) -> None:
@@ -72,6 +73,7 @@ class Dispatcher:
         self._claimed: deque[tuple[float, Attempt]] = deque()  # (time of the next look, ...)
         self._listener = listener
         self._fail_fast = fail_fast
+        self.fault = ""
         self.is_stopping = False  # nothing more is handed out, and what runs is to be stopped
 
     @property
@@ -115,6 +117,10 @@ class Dispatcher:
                 self._listener.notice(outcome.describe())
             attempt.was_claimed = True
             self._claimed.append((time.monotonic() + CLAIM_PAUSE, attempt))
+            return
+        if outcome.no_start:
+            self.fault = self.fault or outcome.message
+            self.is_stopping = True
             return
         if outcome.device_failure:
             self.lose(attempt, f"lost its GPU ({outcome.device_failure})", outcome.traceback)

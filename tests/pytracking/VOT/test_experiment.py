@@ -8,6 +8,7 @@ from ltr.common.claims import claim
 from ltr.common.device_errors import DeviceError
 from ltr.common.errors import InputError
 from pytracking.evaluation.data import Sequence
+from pytracking.evaluation.tracker_setup import SetupError
 from pytracking.VOT.analysis import score_tracker
 from pytracking.VOT.experiment import repetition_file, run_vot_experiment, tracker_id
 from pytracking.VOT.protocols import read_protocol
@@ -187,6 +188,12 @@ def test_a_failing_sequence_does_not_stop_the_others(tmp_path, sequence):
     assert "00000006.jpg is no image" in summary.failed["damaged"]
     assert "1 sequences failed" in summary.describe()
     assert not (tmp_path / "wander_default" / "baseline" / "damaged" / "damaged_001.txt").exists()
+
+
+def test_a_tracker_that_cannot_start_stops_the_experiment(tmp_path, sequence):
+    (tmp_path / "net.pth").write_bytes(b"nothing")
+    with pytest.raises(SetupError, match=r"net\.pth"):
+        run(sequence, tmp_path / "results", tracker={"overrides": {"network": str(tmp_path / "net.pth")}})
 
 
 def test_sequence_of_another_process_is_left_to_it(tmp_path, sequence):

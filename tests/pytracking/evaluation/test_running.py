@@ -18,6 +18,7 @@ from pytracking.evaluation.engines.serial import SerialEngine
 from pytracking.evaluation.planning import Part
 from pytracking.evaluation.results import load_result, result_file
 from pytracking.evaluation.running import run_dataset, run_parts, run_sequence
+from pytracking.evaluation.tracker_setup import SetupError
 from pytracking.scoring.metrics import score_sequence
 from tests.pytracking.dummy import DummyTracker, make_sequence, write_black_frame, write_white_frame
 from tests.waiting import PATIENCE, wait_until
@@ -231,6 +232,21 @@ def test_fail_fast(tmp_path, sequences):
     assert [o.status for o in summary.outcomes] == ["done", "failed"]
     assert "1 done, 0 skipped, 1 failed, 2 not run" in console.file.getvalue()
     assert summary.exit_status == 1
+
+
+@pytest.mark.parametrize("threads", [0, 2])
+def test_a_tracker_that_cannot_start_stops_the_run_at_once(tmp_path, sequences, threads):
+    (tmp_path / "net.pth").write_bytes(b"nothing")
+    good = wander(tmp_path / "results")
+    broken = wander(tmp_path / "results", overrides={"network": str(tmp_path / "net.pth")})
+    console = Console(file=io.StringIO(), width=200)
+    with pytest.raises(SetupError, match=r"net\.pth") as error:
+        run_dataset(sequences, [good, broken], threads=threads, console=console)
+    assert "net.pth" not in console.file.getvalue()  # it is told by whoever catches the error
+    assert str(error.value).count("net.pth") == 1
+    assert not list(broken.results_dir.glob("*.txt"))
+    if not threads:
+        assert [path.name for path in good.results_dir.glob("?.txt")] == ["a.txt"]  # what was finished is kept
 
 
 def test_scores_are_told(tmp_path, sequences):
