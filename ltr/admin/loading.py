@@ -12,6 +12,7 @@ from typing import Any
 from torch import Tensor, nn
 
 from ltr.admin.checkpoint import Checkpoint, CheckpointError, read_checkpoint
+from ltr.common.unsupported import NETWORKS, unsupported_name
 from ltr.models.backbone.base import WeightsError
 from ltr.models.tracking.settings import PYTRACKING_DEFAULTS, pytracking_arguments
 
@@ -25,23 +26,6 @@ ARCHITECTURES = {
     "klcedimpnet_lite0": "ltr.models.tracking.dimpnet:klcedimpnet_lite0",
     "mdnet": "ltr.models.tracking.mdnet:mdnet",
     "mdnet_lite0": "ltr.models.tracking.mdnet:mdnet_lite0",
-}
-
-# Constructors of pytracking that its files may name, and the trackers whose networks they build: not part of this.
-UNSUPPORTED = {
-    "dimpnet50_simple": "SuperDiMPSimple",
-    "L2dimpnet18": "L2-DiMP",
-    "L2dimpnet50": "L2-DiMP",
-    "atom_resnet18": "ATOM",
-    "atom_resnet50": "ATOM",
-    "kysnet_res50": "KYS",
-    "target_candidate_matching_net_resnet50": "KeepTrack",
-    "tompnet50": "ToMP",
-    "tompnet101": "ToMP",
-    "tamosnet_resnet50": "TaMOs",
-    "tamosnet_swin_base": "TaMOs",
-    "steepest_descent_resnet50": "LWL or RTS",
-    "steepest_descent_resnet50_with_clf_encoder": "RTS",
 }
 
 BACKBONE_PREFIX = "feature_extractor."  # of the backbone's keys in a state dict
@@ -220,11 +204,8 @@ def _epoch_file(folder: Path, epoch: int | None) -> Path:
 
 def _constructor(name: str, module: str | None) -> Callable[..., nn.Module]:
     if module is None:
-        if name in UNSUPPORTED:
-            raise CheckpointError(
-                f"{name} is the network of {UNSUPPORTED[name]}, which is not supported; supported are "
-                f"DiMP, SuperDiMP, PrDiMP and RT-MDNet: {', '.join(ARCHITECTURES)}."
-            )
+        if method := NETWORKS.get(name):
+            raise CheckpointError(unsupported_name(name, f"is the network of {method}", ARCHITECTURES))
         if name not in ARCHITECTURES:
             raise CheckpointError(f"the architecture {name!r} is unknown; known: {', '.join(ARCHITECTURES)}.")
         module, name = ARCHITECTURES[name].split(":")

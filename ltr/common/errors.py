@@ -29,8 +29,13 @@ def nearest(name: str, known: Iterable[str]) -> str:
 def unknown_name(kind: str, name: str, known: Iterable[str]) -> InputError:
     """Error for a name that is not among `known`: names the nearest one and lists them (at most 40)."""
     names = list(known)
-    listed = ", ".join(names[:40]) + (f", ... ({len(names)} in all)" if len(names) > 40 else "")
-    return InputError(f"unknown {kind} '{name}'{nearest(name, names)}\n  known: {listed or 'none'}")
+    return InputError(f"unknown {kind} '{name}'{nearest(name, names)}\n  known: {listed(names)}")
+
+
+def listed(known: Iterable[str]) -> str:
+    """The names between commas, at most 40."""
+    names = list(known)
+    return (", ".join(names[:40]) or "none") + (f", ... ({len(names)} in all)" if len(names) > 40 else "")
 
 
 @contextlib.contextmanager

@@ -8,8 +8,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from ltr.common.errors import InputError, told_by_line, unknown_name
+from ltr.common.errors import InputError, told_by_line
 from ltr.common.packages import package_folders, summary
+from ltr.common.unsupported import TRAININGS, refused_name
 from ltr.trainers.options import TrainingOptions
 
 PACKAGE = "ltr.train_settings"
@@ -51,7 +52,8 @@ def find_settings(name: str, package: str = PACKAGE) -> SettingsName:
         return SettingsName(module, settings, f"{package}.{name}")
     if module and any((folder / f"{settings}.py").is_file() for folder in package_folders(module)):
         return SettingsName(module, settings, name)
-    raise unknown_name("training settings", name, list_settings(package))
+    of_method = TRAININGS.get(module) or TRAININGS.get(settings)
+    raise refused_name("training settings", name, list_settings(package), {name: of_method} if of_method else {})
 
 
 def load_settings(name: SettingsName) -> SettingsModule:

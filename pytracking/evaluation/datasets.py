@@ -9,7 +9,9 @@ from functools import partial
 from pathlib import Path
 from typing import Literal
 
-from ltr.common.errors import InputError, unknown_name
+from ltr.common.errors import InputError
+from ltr.common.unsupported import DATASETS as PYTRACKING_DATASETS
+from ltr.common.unsupported import refused_name
 from pytracking.evaluation.data import BaseDataset, PartialCopyWarning, Sequence, SequenceList
 
 NAMED_MISSING = 3  # missing sequences that a warning names
@@ -59,6 +61,12 @@ DATASETS: dict[str, DatasetEntry] = {
 }
 
 
+def unknown_dataset(name: str) -> InputError:
+    """Error for the name of a data set that is not here."""
+    unsupported = {name: title} if (title := PYTRACKING_DATASETS.get(name.lower())) else {}
+    return refused_name("data set", name, DATASETS, unsupported, "these")
+
+
 def load_dataset(name: str) -> BaseDataset:
     """The data set called `name`, in any case; `name:path` takes another folder than that of the settings.
 
@@ -67,7 +75,7 @@ def load_dataset(name: str) -> BaseDataset:
     known_as, _, path = name.partition(":")
     entry = DATASETS.get(known_as.lower())
     if entry is None:
-        raise unknown_name("data set", known_as, DATASETS)
+        raise unknown_dataset(known_as)
     module = importlib.import_module(entry.module if "." in entry.module else f"pytracking.evaluation.{entry.module}")
     folder = [Path(path).expanduser().absolute()] if path else []  # a data set written for pytracking takes none
     dataset: BaseDataset = getattr(module, entry.class_name)(*folder)

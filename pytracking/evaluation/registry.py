@@ -10,8 +10,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from ltr.common.environment import env_settings
-from ltr.common.errors import InputError, unknown_name
+from ltr.common.errors import InputError
 from ltr.common.packages import package_folders, summary
+from ltr.common.unsupported import PARAMETERS as UNSUPPORTED_PARAMETERS
+from ltr.common.unsupported import TRACKERS as UNSUPPORTED_TRACKERS
+from ltr.common.unsupported import refused_name
 
 __all__ = [
     "explained_imports", "find_parameters", "find_tracker", "list_parameters", "list_trackers", "package_folders",
@@ -42,7 +45,7 @@ def find_parameters(tracker: str, name: str, package: str = PARAMETERS) -> Path:
     """
     known = list_parameters(tracker, package)
     if name not in known:
-        raise unknown_name(f"{tracker} parameter file", name, known)
+        raise refused_name(f"{tracker} parameter file", name, known, UNSUPPORTED_PARAMETERS)
     _require_one([folder / tracker / f"{name}.py" for folder in _folders(package)])
     _search_in(package, _folders(package))
     _search_in(f"{package}.{tracker}", [folder / tracker for folder in _folders(package)])
@@ -56,7 +59,7 @@ def find_tracker(name: str, package: str = TRACKERS) -> str:
     """
     known = list_trackers(package)
     if name not in known:
-        raise InputError(f"{unknown_name('tracker', name, known)}\n  {GUIDE}")
+        raise InputError(f"{refused_name('tracker', name, known, UNSUPPORTED_TRACKERS)}\n  {GUIDE}")
     _require_one([folder / name / "__init__.py" for folder in _folders(package)])
     _search_in(package, _folders(package))
     return f"{package}.{name}"

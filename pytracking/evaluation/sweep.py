@@ -30,7 +30,7 @@ from typing import Any
 from ltr.common.environment import CONFIGS
 from ltr.common.errors import InputError, nearest, unknown_name
 from pytracking.evaluation.data import SequenceList
-from pytracking.evaluation.datasets import DATASETS, load_sequences
+from pytracking.evaluation.datasets import DATASETS, load_sequences, unknown_dataset
 from pytracking.evaluation.planning import Part
 from pytracking.evaluation.tracker import Tracker
 
@@ -189,7 +189,7 @@ def _read_part(content: Any, common: Mapping[str, Any], where: str) -> SweepPart
     common = {**common, **{key: content[key] for key in ("runs",) if key in content}}
     for name in (*content["datasets"], *content.get("otherwise", ())):
         if str(name).partition(":")[0].lower() not in DATASETS:
-            raise InputError(f"{where}: {unknown_name('data set', str(name), DATASETS)}")
+            raise InputError(f"{where}: {unknown_dataset(str(name).partition(':')[0])}")
     trackers = [entry for item in content["trackers"] for entry in _read_trackers(item, common, where)]
     names = [entry.name for entry in trackers]
     if repeated := [name for name in names if names.count(name) > 1]:

@@ -45,6 +45,13 @@ CASES: dict[str, tuple[str, dict[str, list[tuple[str, str]]], list[tuple[str, st
             ("dmp dimp_lite", "unknown tracker 'dmp'; did you mean 'dimp'?"),
             ("dimp dimp_light", "unknown dimp parameter file 'dimp_light'; did you mean 'dimp_lite'?"),
             ("dimp", "expected a tracker and a parameter file"),
+            (
+                "dimp super_dimp_simple",
+                "super_dimp_simple names pytracking's dimp parameter file of SuperDiMPSimple, which is not supported; "
+                "supported are DiMP, SuperDiMP, PrDiMP and RT-MDNet: bgd_dimp50,",
+            ),
+            ("tomp tomp50", "tomp names pytracking's tracker of ToMP, which is not supported; supported are DiMP"),
+            (f"{TRACKER} --dataset_name avist", "avist names pytracking's data set of AVisT, which is not supported"),
             (f"{TRACKER} --debug 1 --threads 2", "--threads is of no use with --debug"),
             (f"{TRACKER} --save_debug --format mot", "--format is of no use with --debug and --save_debug"),
         ],
@@ -234,6 +241,8 @@ CASES: dict[str, tuple[str, dict[str, list[tuple[str, str]]], list[tuple[str, st
         [
             ("", "expected settings"),
             ("dimp dimp51", "unknown training settings 'dimp.dimp51'; did you mean 'dimp.dimp50'?"),
+            ("dimp super_dimp_simple", "names pytracking's training settings of SuperDiMPSimple, which is not"),
+            ("bbreg atom", "bbreg.atom names pytracking's training settings of ATOM, which is not supported"),
             ("dimp dimp50 epocs=3", "epochs"),
             ("dimp dimp50 epochs=x", "epochs"),
             ("dimp dimp50 epochs=0", "expected epochs >= 1, found 0"),
@@ -327,6 +336,7 @@ def test_a_wrong_value_is_one_error(command, words, message, places, results, mo
     captured = capsys.readouterr()
     assert status == (1 if command == "convert-checkpoint" and words else 2)  # 1: it could not be converted
     assert captured.err.count("error:") == 1
+    assert "not supported" not in message or "did you mean" not in captured.err
     assert message.format(**places) in captured.err
     assert "Traceback" not in captured.err
     assert not Path(places["no"]).exists()
