@@ -278,6 +278,10 @@ class RLSSGD(Optimizer):
     def __getstate__(self) -> dict[str, Any]:
         return self.__dict__.copy()  # torch's own keeps three entries only; copies need the layers, too
 
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        super().__setstate__(state)
+        self.defaults.pop("differentiable", None)  # torch's own adds this option, which is none of these groups'
+
 
 def _check_options(options: Mapping[str, Any]) -> None:
     for name in ("lr", "momentum", "weight_decay"):

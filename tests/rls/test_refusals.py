@@ -282,3 +282,11 @@ def test_a_weight_that_was_replaced_is_said() -> None:
     backward(net, optimizer)
     with pytest.raises(RuntimeError, match=r"Layer 'a' no longer has the weight .* make a new optimizer"):
         optimizer.step()
+
+
+def test_a_state_is_loaded_more_than_once() -> None:
+    net, optimizer = trained()
+    for _ in range(2):
+        before = everything(net, optimizer)
+        optimizer.load_state_dict(copy.deepcopy(optimizer.state_dict()))
+        assert_same(everything(net, optimizer), before)
