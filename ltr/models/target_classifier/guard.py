@@ -12,7 +12,7 @@ from ltr.models.target_classifier.optimizer import SteepestDescent
 
 
 class RejectedUpdateWarning(RuntimeWarning):
-    """An update would have raised the loss of the target filter, and was undone."""
+    """An update of what is learnt online did harm, and was undone."""
 
 
 class UpdateGuard:

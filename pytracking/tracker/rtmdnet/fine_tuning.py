@@ -13,6 +13,7 @@ from ltr.models.loss.mdnet_loss import binary_classification_loss
 from ltr.models.tracking.mdnet import MDNetHead
 from pytracking.tracker.rtmdnet.params import RTMDNetParams
 from pytracking.tracker.rtmdnet.sample_memory import FrameMemory
+from pytracking.tracker.rtmdnet.training_guard import TrainingGuard
 from rls import RLSSGD
 
 
@@ -144,7 +145,8 @@ class OnlineClassifier:
         self.params = params
         self.generator = generator
         self.optimizer = make_optimizer(head, params.init_learning_rate, params)
-        self.losses: Tensor | None = None  # of the last training
+        self.losses: Tensor | None = None  # of the last training that was not undone
+        self.guard = TrainingGuard()
         self._temporary: tuple[MDNetHead, Optimizer] | None = None
 
     @property
@@ -185,4 +187,6 @@ class OnlineClassifier:
         self, head: MDNetHead, optimizer: Optimizer, positives: Tensor, negatives: Tensor, iterations: int
     ) -> None:
         if len(positives):  # only negatives would teach that nothing is the target
-            self.losses = fine_tune(head, optimizer, positives, negatives, iterations, self.params, self.generator)
+            samples = (positives, negatives, iterations, self.params, self.generator)
+            losses = self.guard(head, optimizer, lambda: fine_tune(head, optimizer, *samples))
+            self.losses = self.losses if losses is None else losses

@@ -62,7 +62,7 @@ class RTMDNet(BaseTracker):
             params.short_term_frames,
         )
         self.memory.append(samples.positives[: params.update_positives], samples.negatives[: params.update_negatives])
-        return {"target_bbox": self.target.tolist(), "object_presence_score": 1.0, "flag": "normal"}
+        return self._output(self.target.tolist(), 1.0)
 
     @in_float32
     @torch.no_grad()
@@ -93,10 +93,14 @@ class RTMDNet(BaseTracker):
             self.classifier.update_occasionally(self.memory)
 
         hidden = not self.found and params.output_not_found_box
+        return self._output([-1.0] * 4 if hidden else box.tolist(), score)
+
+    def _output(self, box: list[float], score: float) -> dict[str, Any]:
         return {
-            "target_bbox": [-1.0] * 4 if hidden else box.tolist(),
+            "target_bbox": box,
             "object_presence_score": score,
             "flag": "normal" if self.found else "not_found",
+            "rejected_updates": self.classifier.guard.num_rejected,
         }
 
     def panels(self) -> list[Panel]:

@@ -1,5 +1,6 @@
 """Training of the fully connected layers, and the semantics of Alg. 1."""
 
+import warnings
 from collections.abc import Callable
 from typing import Any
 
@@ -8,6 +9,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from ltr.models.target_classifier.guard import RejectedUpdateWarning
 from ltr.models.tracking.mdnet import MDNetHead, mdnet
 from pytracking.tracker.rtmdnet.fine_tuning import OnlineClassifier, batches, fine_tune, hardest, make_rls_sgd, make_sgd
 from pytracking.tracker.rtmdnet.params import RTMDNetParams
@@ -97,6 +99,68 @@ def test_positives_alone_are_learnt_from() -> None:
     optimizer = make_sgd(network, 0.02, settings)
     fine_tune(network, optimizer, positives, torch.zeros(0, DIM), 20, settings, generator())
     assert network(positives)[:, 1].mean() > before
+
+
+def state(classifier: OnlineClassifier) -> list[Tensor]:
+    """Weights, momentum and P."""
+    optimizer = classifier.optimizer
+    tensors = [*weights(classifier), *(own["momentum_buffer"] for own in optimizer.state.values())]
+    if isinstance(optimizer, RLSSGD):
+        states = [P for layer in optimizer.state_dict()["inverse_correlations"] for P in layer]
+        tensors += [value for P in states for value in P.values() if isinstance(value, Tensor)]
+    return [tensor.clone() for tensor in tensors]
+
+
+@pytest.mark.parametrize("optimizer", ["sgd", "rls_sgd"])
+@pytest.mark.parametrize("kind", ["regularly", "occasionally"])
+def test_a_training_that_is_not_finite_is_undone(optimizer: str, kind: str) -> None:
+    classifier = OnlineClassifier(head(), params(online_optimizer=optimizer), generator())
+    classifier.learn_first_frame(memory().positives(), memory().negatives())
+    classifier.update_regularly(memory())
+    before, scored = state(classifier), scores(classifier)
+    rates = [group["lr"] for group in classifier.optimizer.param_groups]
+    for group in classifier.optimizer.param_groups:
+        group["lr"] = 1e38  # the weights of a step with it are not finite, or those of the next
+    with pytest.warns(RejectedUpdateWarning, match="not finite and was undone"):
+        getattr(classifier, f"update_{kind}")(memory())
+    assert same(state(classifier), before)
+    assert torch.equal(scores(classifier), scored)
+    assert not classifier.head.training
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", RejectedUpdateWarning)  # it is told once
+        getattr(classifier, f"update_{kind}")(memory())
+    assert classifier.guard.num_rejected == 2
+    assert same(state(classifier), before)
+    for group, rate in zip(classifier.optimizer.param_groups, rates, strict=True):
+        group["lr"] = rate
+    classifier.update_regularly(memory())
+    assert classifier.guard.num_rejected == 2
+    assert not same(state(classifier), before)
+
+
+@pytest.mark.parametrize("optimizer", ["sgd", "rls_sgd"])
+def test_the_guard_changes_no_training(optimizer: str) -> None:
+    found = []
+    for is_guarded in (True, False):
+        classifier = OnlineClassifier(head(), params(online_optimizer=optimizer), generator())
+        if not is_guarded:
+            classifier.guard = lambda head, optimizer, train: train()  # type: ignore[assignment]
+        classifier.learn_first_frame(memory().positives(), memory().negatives())
+        for _ in range(3):
+            classifier.update_regularly(memory())
+        found.append(state(classifier))
+    assert same(*found)
+
+
+def test_errors_that_are_no_divergence_are_raised() -> None:
+    classifier = OnlineClassifier(head(), params(), generator())
+
+    def fail() -> Tensor:
+        raise ValueError("something else")
+
+    with pytest.raises(ValueError, match="something else"):
+        classifier.guard(classifier.head, classifier.optimizer, fail)
+    assert classifier.guard.num_rejected == 0
 
 
 def test_same_generator_same_weights() -> None:

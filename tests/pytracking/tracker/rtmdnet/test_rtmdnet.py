@@ -69,7 +69,8 @@ def test_tracks_a_moving_target_and_reports_it(family: str) -> None:
 def test_first_output() -> None:
     tracker = RTMDNet(lite())
     output = tracker.initialize(frame(120, 90), {"init_bbox": [120, 90, 40, 40]})
-    assert output == {"target_bbox": [120, 90, 40, 40], "object_presence_score": 1.0, "flag": "normal"}
+    reported = {"object_presence_score": 1.0, "flag": "normal", "rejected_updates": 0}
+    assert output == {"target_bbox": [120, 90, 40, 40], **reported}
 
 
 def test_same_seed_same_boxes_other_seed_other_boxes() -> None:
