@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Sequence as SequenceOf
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ltr.common.errors import exit_status
@@ -14,6 +15,8 @@ if TYPE_CHECKING:
     from pytracking.evaluation.tracker import Tracker
 
 TRACKER, PARAMETERS, DATASET = "dimp", "rls_dimp_lite", "demo"
+# The rocket turns by 180 degrees, and the lite tracker's boxes keep the aspect ratio of the first one.
+LEFT_OUT = "rocket_stars"
 
 
 def run_demo(
@@ -21,21 +24,37 @@ def run_demo(
 ) -> int:
     """Track, print the table, write plot and videos; returns the exit status of the tracking.
 
-    `names` are the sequences (default: all). What has results is not tracked again.
+    `names` are the sequences (default: all but one). What has results is not tracked again.
     """
     from pytracking.evaluation.datasets import get_dataset
     from pytracking.evaluation.results import result_file
     from pytracking.evaluation.tracker import Tracker
     from pytracking.run_tracker import run_tracker
 
-    status = run_tracker(tracker_name, parameter_name, dataset_name=DATASET, sequence=names).exit_status
-    tracker = Tracker(tracker_name, parameter_name)
     dataset = get_dataset(DATASET)
-    chosen = dataset if names is None else dataset[list(names)]
-    tracked = SequenceList(s for s in chosen if result_file(tracker.results_dir, s.name).exists())
+    shown = [name for name in dataset.names if name != LEFT_OUT] if names is None else list(names)
+    status = run_tracker(tracker_name, parameter_name, dataset_name=DATASET, sequence=shown).exit_status
+    tracker = Tracker(tracker_name, parameter_name)
+    tracked = SequenceList(s for s in dataset[shown] if result_file(tracker.results_dir, s.name).exists())
     if tracked:
         show_results(tracker, tracked)
+        print(_what_next(names is None and LEFT_OUT in dataset.names))
     return status
+
+
+def _what_next(one_left_out: bool) -> str:
+    command = Path(sys.executable).with_name("rlstrack")
+    lines = [
+        "What next:",
+        f"  your own video, a box drawn on a page:  {command} video VIDEO --draw_in_browser",
+        f"  trackers, parameter files, data sets:   {command} run --list",
+        f"  another tracker on the same videos:     {command} run {TRACKER} dimp_lite --dataset_name {DATASET}",
+        f"  both compared:                          {command} report --dataset_name {DATASET}"
+        f" --trackers {TRACKER}:{PARAMETERS} {TRACKER}:dimp_lite",
+    ]
+    if one_left_out:
+        lines.append(f"  the one left out, which it loses:       {command} demo --sequence {LEFT_OUT}")
+    return "\n".join(["", *lines])
 
 
 def show_results(tracker: Tracker, dataset: SequenceList) -> None:
@@ -68,7 +87,7 @@ def show_results(tracker: Tracker, dataset: SequenceList) -> None:
 def main(arguments: SequenceOf[str] | None = None) -> int:
     """Command line; exit status as `pytracking.run_tracker`."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--sequence", nargs="+", help="only these sequences (default: all)")
+    parser.add_argument("--sequence", nargs="+", help=f"only these sequences (default: all but {LEFT_OUT})")
     args = parser.parse_args(arguments)
     return exit_status(lambda: run_demo(args.sequence))
 

@@ -1,10 +1,19 @@
+import argparse
+import sys
+from pathlib import Path
+
 import numpy as np
 import pytest
 
+from pytracking import command_line
 from pytracking.evaluation import SequenceList, demodataset
 from pytracking.evaluation.tracker import Tracker
 from pytracking.util_scripts import demo
 from tests.pytracking.dummy import PARAMETERS, TRACKERS, make_sequence, write_black_frame
+
+
+class Understood(BaseException):
+    """A parser took its arguments; BaseException, so that no program keeps it."""
 
 
 @pytest.fixture
@@ -39,6 +48,33 @@ def test_what_succeeded_is_shown(tmp_path, sequences, capsys):
     write_black_frame(sequences[1].frames[3])
     assert demo.run_demo(["b"], "silent", "default") == 1
     assert "mean" not in capsys.readouterr().out
+
+
+def test_what_next(tmp_path, sequences, monkeypatch, capsys):
+    """The scene that the tracker loses is left out, and named; every command that is printed is understood."""
+    monkeypatch.setattr(demo, "LEFT_OUT", "b")
+    assert demo.run_demo(None, "wander", "default") == 0
+    folder = tmp_path / "results" / "demo" / "wander_default"
+    assert sorted(path.name for path in folder.iterdir()) == ["a.mp4", "success_plot.png"]
+    text = capsys.readouterr().out
+    commands = [line.split(":  ")[1].split() for line in text[text.index("What next:") :].splitlines()[1:]]
+    assert len(commands) == 5
+    with monkeypatch.context() as patched:
+        for method in ("parse_args", "parse_intermixed_args"):
+            parse = getattr(argparse.ArgumentParser, method)
+
+            def parse_alone(*arguments, _parse=parse, **options):
+                _parse(*arguments, **options)
+                raise Understood
+
+            patched.setattr(argparse.ArgumentParser, method, parse_alone)
+        for program, *arguments in commands:
+            assert program == str(Path(sys.executable).with_name("rlstrack"))
+            with pytest.raises(Understood):
+                command_line.main(arguments)
+    assert demo.run_demo(["a"], "wander", "default") == 0
+    assert "demo --sequence b" in text
+    assert "demo --sequence b" not in capsys.readouterr().out
 
 
 def test_command_line(sequences, capsys):
