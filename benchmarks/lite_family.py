@@ -13,6 +13,7 @@ stopped. Each process gets one torch thread. Tables go to the terminal and, as J
 """
 
 import argparse
+import itertools
 import json
 import os
 from dataclasses import dataclass
@@ -45,6 +46,7 @@ HEADS = (
 COMPARED = {"boxes": BOX_ESTIMATORS, "heads": HEADS}  # by task
 STEP_GRID = (1e-2, 3e-2, 1e-1, 3e-1, 1.0)
 LONG_VIDEO = 500  # frames
+SHOWN_SEQUENCES = 12  # in the terminal; more are in the files alone
 
 
 class SteppedTracker(Tracker):
@@ -125,9 +127,10 @@ def rows_of(scores: dict[str, Scores], dataset: SequenceList) -> tuple[list[str]
 
 def report(title: str, scores: dict[str, Scores], dataset: SequenceList, folder: Path) -> None:
     header, rows = rows_of(scores, dataset)
-    table = Table(*header, title=title)
+    shown = len(header) if len(dataset) <= SHOWN_SEQUENCES else len(header) - len(dataset)
+    table = Table(*header[:shown], title=title)
     for row in rows:
-        table.add_row(*row)
+        table.add_row(*row[:shown])
     Console(width=max(160, Console().width)).print(table)
     markdown = [header, ["---"] * len(header), *rows]
     folder.mkdir(parents=True, exist_ok=True)
@@ -138,13 +141,10 @@ def report(title: str, scores: dict[str, Scores], dataset: SequenceList, folder:
 
 
 def print_differences(scores: dict[str, Scores]) -> None:
-    """AUC of each tracker less that of its twin without RLS, else of the first; 95 % bootstrap over sequences."""
-    first = next(iter(scores))
-    for name, own in scores.items():
-        twin = name.removeprefix("rls_sd_").removeprefix("rls_")
-        other = twin if twin != name and twin in scores else first
-        if other != name:
-            found = bootstrap_interval(own.auc.mean(axis=0) - scores[other].auc.mean(axis=0))
+    """AUC of every tracker with RLS less that of each other one, as a 95 % bootstrap over sequences of paired means."""
+    for (name, own), (other, others) in itertools.permutations(scores.items(), 2):
+        if name.startswith("rls"):
+            found = bootstrap_interval(own.auc.mean(axis=0) - others.auc.mean(axis=0))
             print(f"{name} - {other}: {found.mean:+.3f} [{found.low:+.3f}, {found.high:+.3f}]")
 
 
@@ -175,16 +175,19 @@ def main() -> None:
     parser.add_argument("task", choices=("tune", "table", *COMPARED))
     parser.add_argument("--untrained", action="store_true", help="the family without trained heads")
     add_options(parser, runs=3)
+    parser.add_argument("--trackers", nargs="+", help="these parameter files instead of all of the task")
     args = parser.parse_args()
     dataset = sequences(args.dataset_name, args.sequences)
     family = UNTRAINED_FAMILY if args.untrained else FAMILY
+    if args.task == "tune" and args.trackers:
+        parser.error("argument --trackers: expected the task table, boxes or heads, found tune")
     if args.task == "tune":
         compared = tuple(
             name for name in family if name.startswith(("bgd_dimp", "rls_dimp")) and not name.endswith(EMA_NAMES)
         )
         groups = tuning_groups(compared, range(args.runs), args.results)
     else:
-        compared = COMPARED.get(args.task, family)
+        compared = args.trackers or COMPARED.get(args.task, family)
         groups = {
             name: [Tracker("dimp", name, run, results_path=args.results) for run in range(args.runs)]
             for name in compared
