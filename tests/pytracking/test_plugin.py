@@ -250,8 +250,9 @@ def test_several_objects_at_once(scene: Path) -> None:
 def test_trackers_that_are_not_here(name: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert run_tracker.main([name, "default"]) == 2
     error = capsys.readouterr().err
-    assert f"unknown tracker '{name}'" in error
-    assert "known: dimp, rtmdnet" in error
+    assert f"{name} names pytracking's tracker of " in error
+    assert "not supported" in error
+    assert "RT-MDNet: dimp, rtmdnet" in error
     assert "docs/pytracking.md says what of pytracking is here, and how a tracker of one's own" in error
 
 
