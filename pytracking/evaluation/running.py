@@ -107,8 +107,8 @@ def run_dataset(
     uses it needs the `if __name__ == "__main__"` guard of multiprocessing. A failing sequence does not stop the
     others: see the summary. With `debug` > 0 failures are raised, existing results ignored, and nothing is saved.
     Raises InputError before anything is run where names are unknown or results of other parameters are present,
-    SetupError at the first sequence of a tracker that cannot start, and KeyboardInterrupt, with all finished sequences
-    saved, when it is interrupted.
+    SetupError for trackers that cannot start, once the others are through, and KeyboardInterrupt, with all finished
+    sequences saved, when it is interrupted.
     """
     parts = [Part(trackers, dataset)]
     if debug:
@@ -145,7 +145,7 @@ def run_parts(
     """Run every tracker of each part on its sequences with an engine; see `run_dataset`.
 
     Raises DeviceError, with all finished sequences saved, where a GPU fails that nobody can replace, and SetupError
-    where a tracker cannot start.
+    where trackers cannot start, once the others are through.
     With `fail_fast` the first failure stops the rest. A tracker whose results cannot be written fails, the others go
     on; where that is so for all, UnwritableError is raised.
     """
@@ -189,8 +189,8 @@ def _run(
     except KeyboardInterrupt:
         _say(console, f"\ninterrupted: {summary.describe()}\nwhat is done is kept; the same command runs the rest")
         raise
-    if dispatcher.fault:
-        raise SetupError(dispatcher.fault)
+    if dispatcher.faults:
+        raise SetupError("\n".join(dispatcher.faults))
     if report.scores:
         _say(console, "\n".join(["mean AUC of what this run tracked:", *(f"  {s}" for s in report.score_lines())]))
     _say(console, summary.describe())

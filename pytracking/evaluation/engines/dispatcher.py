@@ -10,6 +10,7 @@ from typing import Protocol
 
 from ltr.common.device_errors import DeviceError
 from pytracking.evaluation.jobs import Job, Outcome
+from pytracking.evaluation.tracker import Tracker
 
 MAX_LOSSES = 2  # workers that a job may take with it
 MAX_VICTIMS = 3  # sequences in a row that a GPU may fail with
@@ -64,8 +65,8 @@ class Dispatcher:
     """Hands out jobs, each run by one worker, and collects their outcomes.
 
     A job whose worker dies, or loses its GPU, is handed out again, and fails when it has taken `MAX_LOSSES` workers
-    with it. A job that another process holds is put back until that process is through. A tracker that cannot start
-    stops everything, as do faults that are seen before anything runs: `fault` says what is wrong.
+    with it. A job that another process holds is put back until that process is through. Of a tracker that cannot start
+    nothing more is handed out; the others go on, and `faults` says what is wrong.
     """
 
     def __init__(self, jobs: Iterable[Job], listener: Listener, fail_fast: bool = False) -> None:
@@ -73,7 +74,7 @@ class Dispatcher:
         self._claimed: deque[tuple[float, Attempt]] = deque()  # (time of the next look, ...)
         self._listener = listener
         self._fail_fast = fail_fast
-        self.fault = ""
+        self.faults: list[str] = []  # of trackers that cannot start
         self.is_stopping = False  # nothing more is handed out, and what runs is to be stopped
 
     @property
@@ -119,8 +120,7 @@ class Dispatcher:
             self._claimed.append((time.monotonic() + CLAIM_PAUSE, attempt))
             return
         if outcome.no_start:
-            self.fault = self.fault or outcome.message
-            self.is_stopping = True
+            self._drop(attempt.job.tracker, outcome.message)
             return
         if outcome.device_failure:
             self.lose(attempt, f"lost its GPU ({outcome.device_failure})", outcome.traceback)
@@ -128,6 +128,18 @@ class Dispatcher:
         self._listener.finish(attempt.job, outcome)
         if outcome.status == "failed" and self._fail_fast:
             self.is_stopping = True
+
+    def _drop(self, tracker: Tracker, fault: str) -> None:
+        """Hand out no more jobs of a tracker, whatever its run."""
+        which = (tracker.name, tracker.variant)
+        for attempt in [a for a in self._waiting if (a.job.tracker.name, a.job.tracker.variant) == which]:
+            self._waiting.remove(attempt)
+        if self._fail_fast:
+            self.is_stopping = True
+        if fault not in self.faults:
+            self.faults.append(fault)
+            if self.num_waiting:
+                self._listener.notice(f"{fault}\n  the other trackers go on")
 
     def lose(self, attempt: Attempt, how: str, traceback: str = "") -> None:
         """A worker died or cannot go on; `how` says of what, `traceback` where."""

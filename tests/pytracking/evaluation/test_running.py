@@ -235,18 +235,28 @@ def test_fail_fast(tmp_path, sequences):
 
 
 @pytest.mark.parametrize("threads", [0, 2])
-def test_a_tracker_that_cannot_start_stops_the_run_at_once(tmp_path, sequences, threads):
+def test_a_tracker_that_cannot_start_is_told_once_and_the_others_go_on(tmp_path, sequences, threads):
     (tmp_path / "net.pth").write_bytes(b"nothing")
-    good = wander(tmp_path / "results")
-    broken = wander(tmp_path / "results", overrides={"network": str(tmp_path / "net.pth")})
+    good = wander(tmp_path / "results", run_id=2)  # runs of higher numbers come later
+    network = {"network": str(tmp_path / "net.pth")}
+    broken = [wander(tmp_path / "results", run_id=run, overrides=network) for run in (0, 1)]
     console = Console(file=io.StringIO(), width=200)
     with pytest.raises(SetupError, match=r"net\.pth") as error:
-        run_dataset(sequences, [good, broken], threads=threads, console=console)
-    assert "net.pth" not in console.file.getvalue()  # it is told by whoever catches the error
+        run_dataset(sequences, [*broken, good], threads=threads, console=console)
     assert str(error.value).count("net.pth") == 1
-    assert not list(broken.results_dir.glob("*.txt"))
-    if not threads:
-        assert [path.name for path in good.results_dir.glob("?.txt")] == ["a.txt"]  # what was finished is kept
+    assert console.file.getvalue().count("net.pth") == 1  # at once, since the end may be hours away
+    assert not [path for tracker in broken for path in tracker.results_dir.glob("*.txt")]
+    assert {path.name for path in good.results_dir.glob("?.txt")} == {f"{seq.name}.txt" for seq in sequences}
+
+
+@pytest.mark.parametrize("threads", [0, 2])
+def test_without_others_a_tracker_that_cannot_start_ends_the_run_at_once(tmp_path, sequences, threads):
+    (tmp_path / "net.pth").write_bytes(b"nothing")
+    broken = wander(tmp_path / "results", overrides={"network": str(tmp_path / "net.pth")})
+    console = Console(file=io.StringIO(), width=200)
+    with pytest.raises(SetupError, match=r"net\.pth"):
+        run_dataset(sequences, [broken], threads=threads, console=console)
+    assert "net.pth" not in console.file.getvalue()  # it is told by whoever catches the error
 
 
 def test_scores_are_told(tmp_path, sequences):
