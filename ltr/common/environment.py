@@ -25,6 +25,14 @@ EXAMPLE_FILE = CONFIGS / "local.example.toml"
 CONFIG_VARIABLE = "PYTRACKING_CONFIG"  # names another file than configs/local.toml
 LOCAL_PY = PROJECT / "pytracking" / "evaluation" / "local.py"  # a user's, of pytracking
 LISTS = ("network_path", "tracker_path")  # keys that may hold several folders
+OUTPUTS = (  # folders that are written to
+    "results_path",
+    "result_plot_path",
+    "got_packed_results_path",
+    "tn_packed_results_path",
+    "workspace_path",
+    "demo_path",
+)
 
 
 def working_folder() -> Path:
@@ -99,11 +107,11 @@ def config_file() -> Path:
 def env_settings() -> Settings:
     """Settings from the user's file, which is made from the example at first, and from the environment.
 
-    Raises InputError for a file that is not valid TOML, an unknown key or a value of the wrong type, and for a
-    `local.py` that fails; the files are never changed.
+    Raises InputError for a file that is not valid TOML, an unknown key or a value of the wrong type, a file in the
+    place of a folder that is written to, and for a `local.py` that fails; the files are never changed.
     """
-    path = config_file()
-    _create_config(path)
+    source = config_file()
+    _create_config(source)
     known = [f.name for f in dataclasses.fields(Settings)]
     values: dict[str, Any] = {
         key: _paths(key, value, base=Path.cwd(), source=str(LOCAL_PY))
@@ -111,17 +119,25 @@ def env_settings() -> Settings:
         if key in known
     }
     defaults = Settings()
-    for key, value in _read_toml(path).items():
+    for key, value in _read_toml(source).items():
         if key not in known:
-            raise InputError(f"{path}: unknown key '{key}'{nearest(key, known)}\n  known: {', '.join(known)}")
-        given = _paths(key, value, base=working_folder(), source=str(path))
+            raise InputError(f"{source}: unknown key '{key}'{nearest(key, known)}\n  known: {', '.join(known)}")
+        given = _paths(key, value, base=working_folder(), source=str(source))
         if key not in values or given not in (None, getattr(defaults, key)):
             values[key] = given
     for key in known:
         if text := os.environ.get(_variable(key)):
             value = text.split(os.pathsep) if key in LISTS else text
             values[key] = _paths(key, value, base=Path.cwd(), source=_variable(key))
-    return Settings(**{key: value for key, value in values.items() if value is not None})
+    settings = Settings(**{key: value for key, value in values.items() if value is not None})
+    for key in OUTPUTS:
+        path = getattr(settings, key)
+        if path is not None and path.is_file():
+            raise InputError(
+                f"{key} names {path}, which is a file; a folder is expected, which need not be there yet\n"
+                f"  set it in {config_file()} or as {_variable(key)}"
+            )
+    return settings
 
 
 def local_py_settings() -> dict[str, Any]:

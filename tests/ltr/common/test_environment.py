@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 
 from ltr.common import environment
-from ltr.common.environment import EXAMPLE_FILE, PROJECT, Settings, env_settings
+from ltr.common.environment import EXAMPLE_FILE, OUTPUTS, PROJECT, Settings, env_settings
 from ltr.common.errors import InputError
 
 
@@ -64,6 +64,16 @@ def test_bad_file_is_reported_and_left_alone(config, text, message):
     with pytest.raises(InputError, match=message):
         env_settings()
     assert config.read_text() == text
+
+
+@pytest.mark.parametrize("key", OUTPUTS)
+def test_file_in_the_place_of_a_folder_is_refused(config, tmp_path, monkeypatch, key):
+    (tmp_path / "notes.txt").write_text("mine")
+    monkeypatch.setenv(f"PYTRACKING_{key.upper()}", str(tmp_path / "notes.txt"))
+    with pytest.raises(InputError, match=rf"{key} names .*notes\.txt, which is a file; a folder is expected"):
+        env_settings()
+    monkeypatch.setenv(f"PYTRACKING_{key.upper()}", str(tmp_path / "not_yet"))
+    assert getattr(env_settings(), key) == tmp_path / "not_yet"
 
 
 def test_missing_data_set_path_says_what_to_do(config, tmp_path):
