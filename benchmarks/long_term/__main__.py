@@ -5,14 +5,18 @@
 
 `table` runs each tracker with and without re-detection: F (VOT-LT), TPR, TNR and MaxGM (OxUvA) and the time until the
 target is found again on sequences with absent frames, AUC on the others, with the paired intervals of a bootstrap over
-sequences. `fit` gives the presence map and threshold of the `_lt` parameter files from sequences that nothing is judged
-on. `rendered` are sequences in which the target leaves on one side and comes back on another after 50 to 500 frames;
-those of `fit` have other objects, backgrounds and seeds than those of `table`.
+sequences. Both of a pair have the same random numbers, so they differ by what re-detection does alone; where the target
+is never absent, runs that lost nothing without it would be the same to the last bit with it, and are not repeated.
+
+`fit` gives the presence map and threshold of the `_lt` parameter files from sequences that nothing is judged on.
+`rendered` are sequences in which the target leaves on one side and comes back on another after 50 to 500 frames; those
+of `fit` have other objects, backgrounds and seeds than those of `table`.
 
 Results are kept and reused, so an interrupted run goes on where it stopped; `--table_only` shows what is there.
 """
 
 import argparse
+import itertools
 import json
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -32,7 +36,8 @@ from pytracking.evaluation.running import run_dataset
 from pytracking.evaluation.tracker import Tracker
 from pytracking.scoring.metrics import score_sequence
 
-PAIRS = (("dimp_lite", "dimp_lite_lt"), ("bgd_dimp_lite", "bgd_dimp_lite_lt"), ("rls_dimp_lite", "rls_dimp_lite_lt"))
+TRACKERS = ("dimp_lite", "bgd_dimp_lite", "rls_dimp_lite")  # each has a file of its name and `_lt`
+CHANGED = ("redetection", "presence")  # how the names of the parameters begin that an `_lt` file changes
 MEASURES: dict[str, Callable[[LongTermScores], float]] = {
     "F": lambda scores: scores.f_score,
     "TPR": lambda scores: scores.oxuva.tpr,
@@ -45,26 +50,34 @@ MEASURES: dict[str, Callable[[LongTermScores], float]] = {
 
 
 @dataclass(frozen=True)
-class Group:
-    """The runs of one tracker."""
+class Pair:
+    """One run of a tracker without re-detection and with it."""
 
-    name: str
-    runs: list[Tracker]
+    without: Tracker
+    with_it: Tracker
 
-    def long_term(self, sequences: list[Sequence]) -> dict[str, float]:
-        """Measures of all sequences together, mean over the runs."""
-        scores = [evaluate_long_term(run, sequences) for run in self.runs]
-        return {name: float(np.mean([of(score) for score in scores])) for name, of in MEASURES.items()}
+    @classmethod
+    def of(cls, name: str, run: int, results: Path) -> "Pair":
+        """Both from the file without it, since the random numbers are those of a parameter file."""
+        without = Tracker("dimp", name, run, results_path=results)
+        short, long = vars(without.get_parameters()), vars(Tracker("dimp", f"{name}_lt").get_parameters())
+        changes = {key: long[key] for key in long if key.startswith(CHANGED) and long[key] != short[key]}
+        return cls(without, Tracker("dimp", name, run, results_path=results, overrides=changes, label="lt"))
 
-    def auc(self, sequence: Sequence) -> float:
-        """Mean over the runs."""
+    def loses(self, sequence: Sequence) -> bool:
+        """Whether the run without re-detection counts the target as lost, so that the other one would look for it."""
+        flags = (self.without.results_dir / f"{sequence.name}_flags.txt").read_text().split()
+        missed = [len(list(frames)) for flag, frames in itertools.groupby(flags) if flag == "not_found"]
+        return max(missed, default=0) >= self.with_it.get_parameters().redetection_patience  # type: ignore[union-attr]
+
+    def auc(self, sequence: Sequence) -> tuple[float, float]:
+        """Without and with it, on frames with the target."""
         present = sequence.target_visible & np.isfinite(sequence.ground_truth_rect).all(axis=1)
-        boxes = [np.loadtxt(run.results_dir / f"{sequence.name}.txt", ndmin=2) for run in self.runs]
-        return float(np.mean([score_sequence(b[present], sequence.ground_truth_rect[present]).auc for b in boxes]))
-
-    def has(self, sequence: Sequence) -> bool:
-        """Whether all runs have tracked a sequence."""
-        return all((run.results_dir / f"{sequence.name}.txt").exists() for run in self.runs)
+        runs = (self.without, self.with_it if self.loses(sequence) else self.without)
+        boxes = [np.loadtxt(run.results_dir / f"{sequence.name}.txt", ndmin=2) for run in runs]
+        truth = sequence.ground_truth_rect[present]
+        before, after = (score_sequence(tracked[present], truth).auc for tracked in boxes)
+        return before, after
 
 
 def chosen(args: argparse.Namespace) -> list[Sequence]:
@@ -81,39 +94,65 @@ def chosen(args: argparse.Namespace) -> list[Sequence]:
 
 
 def run_all(trackers: list[Tracker], sequences: list[Sequence], threads: int) -> None:
+    """Raises SystemExit where a run fails."""
+    summary = run_dataset(sequences, trackers, threads=threads)
+    if summary.exit_status:
+        raise SystemExit(summary.exit_status)
+
+
+def run_pairs(pairs: list[Pair], sequences: list[Sequence], threads: int) -> None:
     """Run sequence by sequence, so that what is finished can be compared."""
     for sequence in sequences:
-        summary = run_dataset([sequence], trackers, threads=threads)
-        if summary.exit_status:
-            raise SystemExit(summary.exit_status)
+        run_all([pair.without for pair in pairs], [sequence], threads)
+        needed = [pair.with_it for pair in pairs if has_absent_frames(sequence) or pair.loses(sequence)]
+        if needed:
+            run_all(needed, [sequence], threads)
 
 
-def measure(groups: list[tuple[Group, Group]], sequences: list[Sequence]) -> tuple[list[list[str]], list[str]]:
+def is_ready(pair: Pair, sequence: Sequence) -> bool:
+    """Whether both runs of a pair that are needed are there."""
+    boxes = [run.results_dir / f"{sequence.name}.txt" for run in (pair.without, pair.with_it)]
+    if not boxes[0].exists():
+        return False
+    return boxes[1].exists() or not (has_absent_frames(sequence) or pair.loses(sequence))
+
+
+def measures(runs: list[Tracker], sequences: list[Sequence]) -> dict[str, float]:
+    """Of all sequences together, mean over the runs; F is that of the best threshold of each run."""
+    scores = [evaluate_long_term(run, sequences) for run in runs]
+    return {name: float(np.mean([of(score) for score in scores])) for name, of in MEASURES.items()}
+
+
+def measure(groups: dict[str, list[Pair]], sequences: list[Sequence]) -> tuple[list[list[str]], list[str]]:
     """Rows of the table of sequences with absent targets, and of differences."""
     away = [sequence for sequence in sequences if has_absent_frames(sequence)]
     stays = [sequence for sequence in sequences if not has_absent_frames(sequence)]
     rows, differences = [], []
-    for pair in groups:
-        for group in pair:
-            values = group.long_term(away) if away else {}
-            shown = [values.get(name, np.nan) for name in MEASURES]
-            shown.append(float(np.mean([group.auc(sequence) for sequence in stays])) if stays else np.nan)
-            rows.append([group.name, *(f"{value:.3f}" for value in shown)])
-        without, with_it = pair
-        f_gains = [with_it.long_term([s])["F"] - without.long_term([s])["F"] for s in away]
-        auc_gains = [with_it.auc(sequence) - without.auc(sequence) for sequence in stays]
-        for what, gains, over in (("F", f_gains, away), ("AUC", auc_gains, stays)):
+    for name, pairs in groups.items():
+        sides = {name: [pair.without for pair in pairs], f"{name}_lt": [pair.with_it for pair in pairs]}
+        auc = np.array([[pair.auc(sequence) for pair in pairs] for sequence in stays]).reshape(len(stays), -1, 2)
+        for side, (label, runs) in enumerate(sides.items()):
+            values = measures(runs, away) if away else {}
+            shown = [values.get(of, np.nan) for of in MEASURES] + [auc[..., side].mean() if stays else np.nan]
+            rows.append([label, *(f"{value:.3f}" for value in shown)])
+        before, after = ([measures(runs, [sequence])["F"] for sequence in away] for runs in sides.values())
+        auc_gains = list((auc[..., 1] - auc[..., 0]).mean(axis=1))
+        lost = sum(pair.loses(sequence) for pair in pairs for sequence in stays)
+        for what, gains, over in (
+            ("F", list(np.subtract(after, before)), away),
+            (f"AUC, {lost} of {len(stays) * len(pairs)} runs lost the target", auc_gains, stays),
+        ):
             if gains:
                 interval = bootstrap_interval(np.array(gains))
                 each = ", ".join(f"{s.name} {gain:+.3f}" for s, gain in zip(over, gains, strict=True))
-                text = f"{interval.mean:+.3f} [{interval.low:+.3f}, {interval.high:+.3f}]"
-                differences.append(f"{with_it.name} minus {without.name}, {what}: {text}\n  {each}")
+                text = f"{interval.mean:+.4f} [{interval.low:+.4f}, {interval.high:+.4f}]"
+                differences.append(f"{name}, with re-detection minus without, {what}: {text}\n  {each}")
     return rows, differences
 
 
-def show(groups: list[tuple[Group, Group]], sequences: list[Sequence], folder: Path, title: str) -> None:
+def show(groups: dict[str, list[Pair]], sequences: list[Sequence], folder: Path, title: str) -> None:
     """Table and differences, to the terminal and to a Markdown file."""
-    ready = [s for s in sequences if all(group.has(s) for pair in groups for group in pair)]
+    ready = [s for s in sequences if all(is_ready(pair, s) for pairs in groups.values() for pair in pairs)]
     if not ready:
         raise SystemExit("no sequence has results of all trackers and runs yet")
     rows, differences = measure(groups, ready)
@@ -133,7 +172,7 @@ def main() -> None:
     parser.add_argument("task", choices=("table", "fit"))
     parser.add_argument("--datasets", nargs="+", default=["rendered"], help="rendered, or names as of run_tracker.py")
     parser.add_argument("--sequences", nargs="+", help="in this order (default: all)")
-    parser.add_argument("--trackers", nargs="+", help="parameter files with re-detection (default: all three)")
+    parser.add_argument("--trackers", nargs="+", choices=TRACKERS, default=TRACKERS, help="default: all three")
     parser.add_argument("--runs", type=int, default=1, help="seeds of each tracker (default: 1)")
     parser.add_argument("--threads", type=int, default=0, help="worker processes (default: none)")
     parser.add_argument("--results", type=Path, default=Path("results/benchmarks"), help="where results are kept")
@@ -142,22 +181,19 @@ def main() -> None:
     parser.add_argument("--table_only", action="store_true", help="run nothing")
     args = parser.parse_args()
     sequences = chosen(args)
-    pairs = [pair for pair in PAIRS if args.trackers is None or pair[1] in args.trackers]
     if args.task == "fit":
-        raw = [RawScores("dimp", name, run, results_path=args.results) for _, name in pairs for run in range(args.runs)]
+        raw = [
+            RawScores("dimp", f"{name}_lt", run, results_path=args.results)
+            for name in args.trackers
+            for run in range(args.runs)
+        ]
         if not args.table_only:
             run_all(raw, sequences, args.threads)
         print(json.dumps(fit(raw, sequences), indent=1))
         return
-    groups = [
-        tuple(
-            Group(name, [Tracker("dimp", name, run, results_path=args.results) for run in range(args.runs)])
-            for name in pair
-        )
-        for pair in pairs
-    ]
+    groups = {name: [Pair.of(name, run, args.results) for run in range(args.runs)] for name in args.trackers}
     if not args.table_only:
-        run_all([run for pair in groups for group in pair for run in group.runs], sequences, args.threads)
+        run_pairs([pair for pairs in groups.values() for pair in pairs], sequences, args.threads)
     show(groups, sequences, args.results, args.title)
 
 
