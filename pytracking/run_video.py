@@ -30,7 +30,7 @@ from pytracking.run_tracker import (
 if TYPE_CHECKING:
     from pytracking.video.run import VideoSummary
 
-DEFAULT_TRACKER = ("dimp", "rls_dimp_lite")
+DEFAULT_TRACKER = ("dimp", "rls_sd_dimp_lite")  # the best of those that need no download
 
 
 def run_video(

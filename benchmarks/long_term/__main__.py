@@ -16,10 +16,8 @@ Results are kept and reused, so an interrupted run goes on where it stopped; `--
 """
 
 import argparse
-import itertools
 import json
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -27,6 +25,7 @@ from rich.console import Console
 from rich.table import Table
 
 from benchmarks.long_term.fit import RawScores, fit
+from benchmarks.long_term.pairs import TRACKERS, Pair, is_ready
 from benchmarks.long_term.scenes import rendered
 from pytracking.analysis.comparison import bootstrap_interval
 from pytracking.analysis.long_term import LongTermScores, evaluate_long_term, has_absent_frames
@@ -34,10 +33,7 @@ from pytracking.evaluation.data import Sequence
 from pytracking.evaluation.datasets import get_dataset
 from pytracking.evaluation.running import run_dataset
 from pytracking.evaluation.tracker import Tracker
-from pytracking.scoring.metrics import score_sequence
 
-TRACKERS = ("dimp_lite", "bgd_dimp_lite", "rls_dimp_lite")  # each has a file of its name and `_lt`
-CHANGED = ("redetection", "presence")  # how the names of the parameters begin that an `_lt` file changes
 MEASURES: dict[str, Callable[[LongTermScores], float]] = {
     "F": lambda scores: scores.f_score,
     "TPR": lambda scores: scores.oxuva.tpr,
@@ -47,37 +43,6 @@ MEASURES: dict[str, Callable[[LongTermScores], float]] = {
     "frames until > 0": lambda scores: scores.touch_time,
     "frames until > 0.5": lambda scores: scores.find_time,
 }
-
-
-@dataclass(frozen=True)
-class Pair:
-    """One run of a tracker without re-detection and with it."""
-
-    without: Tracker
-    with_it: Tracker
-
-    @classmethod
-    def of(cls, name: str, run: int, results: Path) -> "Pair":
-        """Both from the file without it, since the random numbers are those of a parameter file."""
-        without = Tracker("dimp", name, run, results_path=results)
-        short, long = vars(without.get_parameters()), vars(Tracker("dimp", f"{name}_lt").get_parameters())
-        changes = {key: long[key] for key in long if key.startswith(CHANGED) and long[key] != short[key]}
-        return cls(without, Tracker("dimp", name, run, results_path=results, overrides=changes, label="lt"))
-
-    def loses(self, sequence: Sequence) -> bool:
-        """Whether the run without re-detection counts the target as lost, so that the other one would look for it."""
-        flags = (self.without.results_dir / f"{sequence.name}_flags.txt").read_text().split()
-        missed = [len(list(frames)) for flag, frames in itertools.groupby(flags) if flag == "not_found"]
-        return max(missed, default=0) >= self.with_it.get_parameters().redetection_patience  # type: ignore[union-attr]
-
-    def auc(self, sequence: Sequence) -> tuple[float, float]:
-        """Without and with it, on frames with the target."""
-        present = sequence.target_visible & np.isfinite(sequence.ground_truth_rect).all(axis=1)
-        runs = (self.without, self.with_it if self.loses(sequence) else self.without)
-        boxes = [np.loadtxt(run.results_dir / f"{sequence.name}.txt", ndmin=2) for run in runs]
-        truth = sequence.ground_truth_rect[present]
-        before, after = (score_sequence(tracked[present], truth).auc for tracked in boxes)
-        return before, after
 
 
 def chosen(args: argparse.Namespace) -> list[Sequence]:
@@ -107,14 +72,6 @@ def run_pairs(pairs: list[Pair], sequences: list[Sequence], threads: int) -> Non
         needed = [pair.with_it for pair in pairs if has_absent_frames(sequence) or pair.loses(sequence)]
         if needed:
             run_all(needed, [sequence], threads)
-
-
-def is_ready(pair: Pair, sequence: Sequence) -> bool:
-    """Whether both runs of a pair that are needed are there."""
-    boxes = [run.results_dir / f"{sequence.name}.txt" for run in (pair.without, pair.with_it)]
-    if not boxes[0].exists():
-        return False
-    return boxes[1].exists() or not (has_absent_frames(sequence) or pair.loses(sequence))
 
 
 def measures(runs: list[Tracker], sequences: list[Sequence]) -> dict[str, float]:
@@ -172,7 +129,7 @@ def main() -> None:
     parser.add_argument("task", choices=("table", "fit"))
     parser.add_argument("--datasets", nargs="+", default=["rendered"], help="rendered, or names as of run_tracker.py")
     parser.add_argument("--sequences", nargs="+", help="in this order (default: all)")
-    parser.add_argument("--trackers", nargs="+", choices=TRACKERS, default=TRACKERS, help="default: all three")
+    parser.add_argument("--trackers", nargs="+", choices=TRACKERS, default=TRACKERS, help="default: all four")
     parser.add_argument("--runs", type=int, default=1, help="seeds of each tracker (default: 1)")
     parser.add_argument("--threads", type=int, default=0, help="worker processes (default: none)")
     parser.add_argument("--results", type=Path, default=Path("results/benchmarks"), help="where results are kept")

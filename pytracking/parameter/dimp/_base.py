@@ -252,4 +252,4 @@ def long_term(base: DiMPParams) -> DiMPParams:
 
 def lite_long_term(base: DiMPParams) -> DiMPParams:
     """Re-detection, and a presence score that is a probability; the map is that of `benchmarks/long_term fit`."""
-    return long_term(base).replace(presence_map=(-4.2, 1.73, 4.82), presence_threshold=0.1)
+    return long_term(base).replace(presence_map=(-3.6, 0.14, 5.57), presence_threshold=0.19)

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.long_term.__main__ import TRACKERS, Pair, is_ready
+from benchmarks.long_term.pairs import TRACKERS, Pair, is_ready
 from pytracking.tracker.dimp.params import DiMPParams
 from tests.pytracking.dummy import make_sequence
 

@@ -124,7 +124,7 @@ def test_a_target_is_reported_where_the_tracker_says_so(parameters, flags, repor
         ("dimp", "dimp50", "score ≥ 0.25 (target_not_found_threshold)"),
         ("dimp", "rls_dimp_lite", "score ≥ 0.1 (target_not_found_threshold)"),
         ("dimp", "prdimp50", "score ≥ 0.04 (target_not_found_threshold)"),
-        ("dimp", "rls_dimp_lite_lt", "score ≥ 0.1 (presence_threshold)"),
+        ("dimp", "rls_dimp_lite_lt", "score ≥ 0.19 (presence_threshold)"),
         ("rtmdnet", "rtmdnet_lite", "score > 0 (success_threshold)"),
     ],
 )

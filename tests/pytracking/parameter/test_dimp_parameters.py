@@ -20,7 +20,7 @@ PROMISED = [
     ),
     *(f"{name}_got10k" for name in ("dimp50", "dimp50_star", "bgd_dimp50", "rls_dimp50")),
     *("dimp_lite", "dimp_lite_star", "rls_dimp_lite"),
-    *("dimp_lite_lt", "bgd_dimp_lite_lt", "rls_dimp_lite_lt", "rls_dimp50_lt"),
+    *("dimp_lite_lt", "bgd_dimp_lite_lt", "rls_dimp_lite_lt", "rls_sd_dimp_lite_lt", "rls_dimp50_lt"),
     *("bgd_dimp_lite", "bgd_dimp_lite_sm", "bgd_dimp_lite_mm", "bgd_dimp_lite_fm"),
     *(f"rls_sd_{name}" for name in ("dimp50", "dimp50_got10k", "dimp50_vot18", "dimp50_vot19")),
     *(f"rls_sd_{name}" for name in ("dimp_lite", "dimp_lite_untrained")),

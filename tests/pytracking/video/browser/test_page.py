@@ -156,12 +156,13 @@ def test_the_command_line_writes_what_it_writes_for_typed_boxes(page, tmp_path):
         phase(page, "ended")
         assert process.wait(PATIENCE) == 0
         assert "12 frames" in process.stderr.read()
-    command = ["dimp", "rls_dimp_lite", str(source), "--optional_box", *map(str, box), "--no_display", "--save_results"]
+    name, param = run_video.DEFAULT_TRACKER
+    command = [name, param, str(source), "--optional_box", *map(str, box), "--no_display", "--save_results"]
     assert run_video.main([*command, "--device", "cpu", "--results_path", str(typed)]) == 0
     compared = []
-    for path in sorted((typed / "dimp" / "rls_dimp_lite").glob("video_walk_1*.txt")):
+    for path in sorted((typed / name / param).glob("video_walk_1*.txt")):
         if not path.name.endswith("_time.txt"):
-            assert path.read_bytes() == (drawn / "dimp" / "rls_dimp_lite" / path.name).read_bytes()
+            assert path.read_bytes() == (drawn / name / param / path.name).read_bytes()
             compared.append(path.name)
     assert "video_walk_1.txt" in compared
 
