@@ -18,7 +18,7 @@ import json
 import os
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 from rich.console import Console
@@ -26,11 +26,12 @@ from rich.table import Table
 
 from ltr.common.errors import InputError
 from pytracking.analysis.comparison import bootstrap_interval
-from pytracking.evaluation.data import SequenceList
+from pytracking.evaluation.data import Sequence, SequenceList
 from pytracking.evaluation.datasets import get_dataset
 from pytracking.evaluation.running import run_dataset
 from pytracking.evaluation.tracker import Tracker
-from pytracking.scoring.metrics import INVALID_FRAMES, score_sequence
+from pytracking.scoring.conventions import Rules, rules_of
+from pytracking.scoring.metrics import Curves, score_boxes
 
 FAMILY = (
     *("dimp_lite", "dimp_lite_star", "bgd_dimp_lite"),
@@ -69,6 +70,14 @@ class Scores:
     auc: np.ndarray
     precision: np.ndarray
 
+    @classmethod
+    def of(cls, runs: list[list[Curves]]) -> Self:
+        """The area under the success curve, and the share of frames whose center error is at most 20 pixels."""
+        return cls(
+            np.array([[curves.success.mean() for curves in run] for run in runs]),
+            np.array([[curves.precision[20] for curves in run] for run in runs]),
+        )
+
 
 def sequences(dataset_name: str, names: list[str] | None) -> SequenceList:
     dataset = get_dataset(dataset_name)
@@ -95,21 +104,18 @@ def run_and_score(groups: dict[str, list[Tracker]], dataset: SequenceList, threa
 
 
 def score_runs(trackers: list[Tracker], dataset: SequenceList) -> Scores:
-    scores = [
+    return Scores.of(
         [
-            score_sequence(
-                np.loadtxt(tracker.results_dir / f"{sequence.name}.txt", ndmin=2),
-                sequence.ground_truth_rect,
-                INVALID_FRAMES[sequence.dataset],
-            )
-            for sequence in dataset
+            [score(np.loadtxt(tracker.results_dir / f"{sequence.name}.txt", ndmin=2), sequence) for sequence in dataset]
+            for tracker in trackers
         ]
-        for tracker in trackers
-    ]
-    return Scores(
-        np.array([[score.auc for score in run] for run in scores]),
-        np.array([[score.precision for score in run] for run in scores]),
     )
+
+
+def score(boxes: np.ndarray, sequence: Sequence) -> Curves:
+    """Boxes (N, 4) scored by the rule that the benchmark has for invalid frames."""
+    invalid = rules_of("official", sequence.dataset).invalid
+    return score_boxes(boxes, sequence.ground_truth_rect, Rules(invalid=invalid, invalid_norm=invalid))
 
 
 def rows_of(scores: dict[str, Scores], dataset: SequenceList) -> tuple[list[str], list[list[str]]]:

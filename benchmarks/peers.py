@@ -14,13 +14,12 @@ from typing import Any
 
 import cv2
 import numpy as np
-from lite_family import Scores, add_options, report, run_and_score, sequences
+from lite_family import Scores, add_options, report, run_and_score, score, sequences
 
 from ltr.common.errors import InputError
 from ltr.common.image import read_image
 from pytracking.evaluation.data import Sequence, SequenceList
 from pytracking.evaluation.tracker import Tracker
-from pytracking.scoring.metrics import INVALID_FRAMES, score_sequence
 
 PEERS = ("CSRT", "KCF")
 
@@ -58,10 +57,10 @@ def peer_scores(name: str, dataset: SequenceList) -> Scores:
     scores, frames, total = [], 0, 0.0
     for sequence in dataset:
         boxes, seconds = track(name, sequence)
-        scores.append(score_sequence(boxes, sequence.ground_truth_rect, INVALID_FRAMES[sequence.dataset]))
+        scores.append(score(boxes, sequence))
         frames, total = frames + len(boxes), total + seconds
     print(f"{name}: {frames / total:.0f} frames/s, cv2 {cv2.__version__}")
-    return Scores(np.array([[score.auc for score in scores]]), np.array([[score.precision for score in scores]]))
+    return Scores.of([scores])
 
 
 def main() -> None:

@@ -9,7 +9,8 @@ import numpy as np
 from pytracking.analysis.long_term import has_absent_frames
 from pytracking.evaluation.data import Sequence
 from pytracking.evaluation.tracker import Tracker
-from pytracking.scoring.metrics import score_sequence
+from pytracking.scoring.conventions import Rules
+from pytracking.scoring.metrics import score_boxes
 
 TRACKERS = ("dimp_lite", "bgd_dimp_lite", "rls_dimp_lite", "rls_sd_dimp_lite")  # each has a file of its name and `_lt`
 CHANGED = ("redetection", "presence")  # how the names of the parameters begin that an `_lt` file changes
@@ -42,7 +43,7 @@ class Pair:
         runs = (self.without, self.with_it if self.loses(sequence) else self.without)
         boxes = [np.loadtxt(run.results_dir / f"{sequence.name}.txt", ndmin=2) for run in runs]
         truth = sequence.ground_truth_rect[present]
-        before, after = (score_sequence(tracked[present], truth).auc for tracked in boxes)
+        before, after = (float(score_boxes(tracked[present], truth, Rules()).success.mean()) for tracked in boxes)
         return before, after
 
 

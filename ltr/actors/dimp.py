@@ -9,7 +9,7 @@ from torch import Tensor
 
 from ltr.actors.base import Actor, Loss
 from ltr.models.loss.kl_regression import kl_regression
-from ltr.models.loss.target_classification import LBHinge
+from ltr.models.loss.target_classification import lb_hinge
 from ltr.models.tracking.dimpnet import DiMPnet, Features
 
 
@@ -34,7 +34,7 @@ class DiMPActor(Actor):
         hinge_threshold: float = 0.05,  # labels below are background
     ) -> None:
         super().__init__(net)
-        self.hinge = LBHinge(hinge_threshold)
+        self.hinge_threshold = hinge_threshold
         self.weights = {
             "loss/iou": iou_weight,
             "loss/clf_final": final_weight,
@@ -71,7 +71,7 @@ class DiMPActor(Actor):
         scores: list[Tensor],  # (J, S, h, w) of each iterate of the filter
         labels: Tensor,  # (J, S, h, w)
     ) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
-        losses = [self.hinge(s, labels) for s in scores]
+        losses = [lb_hinge(s, labels, self.hinge_threshold) for s in scores]
         terms = {"loss/clf_final": losses[-1], "loss/clf_initial": losses[0]}
         if len(losses) > 2:
             terms["loss/clf_intermediate"] = torch.stack(losses[1:-1]).mean()

@@ -1,4 +1,4 @@
-"""Samples to batches, and the start of the worker processes that make them."""
+"""Samples to batches."""
 
 from collections.abc import Sequence
 
@@ -42,11 +42,3 @@ def join_domains(samples: Sequence[Sample]) -> Batch:
         "domain": torch.cat([sample["domain"] for sample in samples]),
         "num_bad": torch.stack([sample["num_bad"] for sample in samples]),
     }
-
-
-def init_worker(_: int) -> None:
-    """`worker_init_fn` of a DataLoader: one thread a worker, for there are as many workers as cores."""
-    import cv2
-
-    cv2.setNumThreads(0)
-    torch.set_num_threads(1)

@@ -112,7 +112,7 @@ def read_track(dataset: TrackDataset, number: int) -> Track:
 
 
 class DiMPSampler(TrackSampler):
-    """Train and test frames of one target, as DiMP is trained."""
+    """Train frames of one target and, later ones, test frames, as DiMP is trained."""
 
     def __init__(
         self,
@@ -124,7 +124,6 @@ class DiMPSampler(TrackSampler):
         num_train_frames: int = 3,
         num_test_frames: int = 3,
         max_gap: int = 30,  # frames between the base frame and the others, as far as enough are visible
-        causal: bool = True,  # test frames come after train frames
         seed: int = 0,
     ) -> None:
         """See `TrackSampler`."""
@@ -133,7 +132,6 @@ class DiMPSampler(TrackSampler):
         self.num_train_frames = num_train_frames
         self.num_test_frames = num_test_frames
         self.max_gap = max_gap
-        self.causal = causal
 
     def _draw(self, index: int, attempt: int, rng: np.random.Generator) -> Sample:
         dataset = self.datasets[int(rng.choice(len(self.datasets), p=self.shares))]
@@ -168,8 +166,7 @@ class DiMPSampler(TrackSampler):
         if not dataset.is_video:
             frame = int(rng.choice(np.flatnonzero(track.visible)))
             return [frame] * counts[0], [frame] * counts[1]
-        choose = choose_causal_frames if self.causal else choose_frames
-        return choose(track.visible, *counts, self.max_gap, rng)
+        return choose_causal_frames(track.visible, *counts, self.max_gap, rng)
 
 
 def choose_causal_frames(
@@ -195,29 +192,6 @@ def choose_causal_frames(
         gap += GAP_GROWTH
     train = [base, *rng.choice(near[0], num_train - 1, replace=False).tolist()]
     return train, rng.choice(near[1], num_test, replace=False).tolist()
-
-
-def choose_frames(
-    visible: Array,  # (n,) bool
-    num_train: int,
-    num_test: int,
-    max_gap: int,
-    rng: np.random.Generator,
-) -> tuple[list[int], list[int]]:
-    """Different visible frames in any order, within the gap of a base frame, which is the first train frame.
-
-    Raises ValueError where fewer than num_train + num_test frames are visible.
-    """
-    numbers = _visible_frames(visible, num_train + num_test)
-    base = int(rng.choice(numbers))
-    gap = max_gap
-    while True:
-        near = numbers[(np.abs(numbers - base) <= gap) & (numbers != base)]
-        if len(near) >= num_train + num_test - 1:
-            break
-        gap += GAP_GROWTH
-    others = rng.choice(near, num_train + num_test - 1, replace=False).tolist()
-    return [base, *others[: num_train - 1]], others[num_train - 1 :]
 
 
 def _visible_frames(visible: Array, wanted: int) -> Array:

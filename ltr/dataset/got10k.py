@@ -46,12 +46,6 @@ class Got10kTracks(FolderTrackDataset):
     def frame_path(self, index: int, frame: int) -> Path:
         return self.folders[index] / f"{frame + 1:08d}.jpg"
 
-    def meta(self, index: int) -> dict[str, str]:
-        """Entries of `meta_info.ini`, such as object_class and motion_class; raises InputError where it is absent."""
-        path = self.folders[index] / "meta_info.ini"
-        entries = (line.partition(":") for line in read_lines(path) if ":" in line)
-        return {key.strip(): value.strip() for key, _, value in entries}
-
 
 def split_numbers(split: str) -> list[int]:
     """Numbers of the sequences of a part, ascending. Raises InputError for an unknown one."""

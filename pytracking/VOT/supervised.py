@@ -6,7 +6,7 @@ clock between the two: frames go by while the tracker computes.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import NamedTuple, Protocol
 
@@ -97,7 +97,6 @@ def supervise(
     truth: Regions,  # N frames
     size: tuple[int, int],  # width, height of the images
     experiment: Experiment,
-    on_frame: Callable[[int], None] | None = None,  # number of frames that are done
 ) -> Trajectory:
     """Run through a sequence with restarts; N rows.
 
@@ -112,7 +111,7 @@ def supervise(
         trajectory.skip_to(frame)
         answer = target.start(frame, initial_box(truth.row(frame)))
         trajectory.add([INITIALIZED], answer)
-        frame = _follow(target, truth, size, experiment, trajectory, on_frame)
+        frame = _follow(target, truth, size, experiment, trajectory)
     trajectory.skip_to(len(truth))
     return trajectory
 
@@ -123,7 +122,6 @@ def _follow(
     size: tuple[int, int],
     experiment: Experiment,
     trajectory: Trajectory,
-    on_frame: Callable[[int], None] | None,
 ) -> int:
     """Track until a failure or the end; returns the frame of the next start."""
     for frame in range(len(trajectory.rows), len(truth)):
@@ -131,8 +129,6 @@ def _follow(
         overlap = _overlap(answer.box, truth.at(slice(frame, frame + 1)), size)
         failed = overlap <= experiment.failure_overlap
         trajectory.add([FAILED] if failed else answer.box, answer)
-        if on_frame is not None:
-            on_frame(frame + 1)
         if failed:
             return _next_start(truth, frame + experiment.restart_after)
     return len(truth)

@@ -21,8 +21,6 @@ from pytracking.analysis.presence import read_tracked
 from pytracking.analysis.result_files import ResultSource
 from pytracking.evaluation.data import Sequence
 
-OVERLAPS = (0.3, 0.5, 0.7)
-
 
 @dataclass(frozen=True)
 class OxuvaCounts:

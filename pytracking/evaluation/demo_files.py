@@ -9,7 +9,7 @@ import json
 import os
 import shutil
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -17,14 +17,13 @@ from typing import Any
 import cv2
 import numpy as np
 
+from ltr.common.files import write_atomic
 from pytracking.evaluation.demo_parts import Scene
 from pytracking.evaluation.demo_rendering import ABSENT_BELOW, MASK_FEATHER, MASK_SUPERSAMPLING, SceneRenderer
 from pytracking.evaluation.demo_scenes import SCENES
 
 DEMO_VERSION = "1"
 JPEG_QUALITY = 88
-
-Progress = Callable[[str, int, int], None]  # (sequence, frames rendered, frames of the sequence)
 
 
 def demo_sequences() -> tuple[tuple[str, int, tuple[str, ...]], ...]:
@@ -43,13 +42,12 @@ def is_rendered(folder: Path, names: Sequence[str] | None = None) -> bool:
     )
 
 
-def render_demo(folder: Path, progress: Progress | None = None, names: Sequence[str] | None = None) -> None:
+def render_demo(folder: Path, names: Sequence[str] | None = None) -> None:
     """Renders the named sequences (all by default) into `folder`; those of this version that are there are kept.
 
     A sequence appears under its name, and then in `demo.json`, once it is complete, so that a killed rendering is done
-    again. Several processes may render into the same folder. `progress` is called after each frame as (sequence, frames
-    rendered, frames of the sequence). Raises ValueError for an unknown name, OSError where a photograph is missing or
-    `folder` cannot be written.
+    again. Several processes may render into the same folder. Raises ValueError for an unknown name, OSError where a
+    photograph is missing or `folder` cannot be written.
     """
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
@@ -61,7 +59,7 @@ def render_demo(folder: Path, progress: Progress | None = None, names: Sequence[
         staging = folder / f".{scene.name}.{os.getpid()}"
         shutil.rmtree(staging, ignore_errors=True)
         try:
-            write_sequence(scene, staging, progress)
+            write_sequence(scene, staging)
             if not is_rendered(folder, [scene.name]):  # another process may have been faster
                 _put_in_place(staging, folder / scene.name)
         finally:
@@ -82,7 +80,7 @@ def _frame_path(sequence: Path, t: int) -> Path:
     return sequence / "img" / f"{t + 1:05d}.jpg"
 
 
-def write_sequence(scene: Scene, folder: Path, progress: Progress | None = None) -> None:
+def write_sequence(scene: Scene, folder: Path) -> None:
     """Render a scene into a folder that is not there yet: `img` and, once all frames are there, `groundtruth.txt`."""
     _frame_path(folder, 0).parent.mkdir(parents=True)
     renderer = SceneRenderer(scene)
@@ -94,13 +92,9 @@ def write_sequence(scene: Scene, folder: Path, progress: Progress | None = None)
         _frame_path(folder, t).write_bytes(jpeg.tobytes())
         return "NaN,NaN,NaN,NaN" if frame.box is None else ",".join(f"{v:.4f}" for v in frame.box)
 
-    rows = []
     with ThreadPoolExecutor(min(4, os.cpu_count() or 1)) as pool:  # OpenCV and NumPy work outside the interpreter lock
         try:
-            for row in pool.map(write, range(scene.num_frames)):
-                rows.append(row)
-                if progress is not None:
-                    progress(scene.name, len(rows), scene.num_frames)
+            rows = list(pool.map(write, range(scene.num_frames)))
         except BaseException:
             pool.shutdown(cancel_futures=True)  # Ctrl-C and a full disk end at once, not after the last frame
             raise
@@ -156,9 +150,7 @@ def _write_manifest(folder: Path, finished: dict[str, dict[str, Any]]) -> None:
         },
         "sequences": dict(sorted({**_read_manifest(folder), **finished}.items())),
     }
-    staging = folder / f".demo.json.{os.getpid()}"
-    staging.write_text(json.dumps(manifest, indent=1) + "\n", encoding="utf-8")
-    staging.replace(folder / "demo.json")
+    write_atomic(folder / "demo.json", json.dumps(manifest, indent=1) + "\n")
 
 
 def _remove_abandoned(folder: Path) -> None:

@@ -236,14 +236,6 @@ class SceneRenderer:
         i = self._instant(t)
         return _map_points(self._to_frame(i) @ self._target.to_world(i), self._target.outline)
 
-    def target_alpha(self, t: int) -> Array:
-        """(H, W) float32 mask of the target in the middle of frame `t`'s exposure, as if nothing were in front."""
-        i, canvas = self._instant(t), np.zeros((self.height, self.width, 3), np.float32)
-        window, alpha = self._target.paint(canvas, self._to_frame(i) @ self._target.to_world(i), i)
-        mask = np.zeros((self.height, self.width), np.float32)
-        mask[window] = alpha
-        return mask
-
     def _expose(self, i: int) -> tuple[Array, float]:
         """The scene at instant `i` before optics and light, (H, W, 3) float32, and the target's visible share."""
         to_frame = self._to_frame(i)

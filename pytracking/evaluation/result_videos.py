@@ -1,6 +1,5 @@
 """Videos of stored results."""
 
-from collections.abc import Callable
 from collections.abc import Sequence as SequenceOf
 from pathlib import Path
 
@@ -16,7 +15,6 @@ def write_result_video(
     sequence: Sequence,
     result: SequenceResult,
     fps: float = 30.0,
-    on_frame: Callable[[int, int], None] | None = None,
 ) -> None:
     """Video of a sequence with the tracked box (red), the ground truth (green), frame number, flag and score."""
     frames = sequence.frames[: len(result.boxes)]
@@ -31,8 +29,6 @@ def write_result_video(
                 state = f"{state} {result.scores[index]:.2f}".strip()
             draw_text(image, [f"{sequence.name} {index + 1}/{len(sequence)}", state])
             video.write(image)
-            if on_frame is not None:
-                on_frame(index + 1, len(result.boxes))
 
 
 def write_result_videos(results: Path, dataset: SequenceOf[Sequence], folder: Path) -> None:

@@ -5,38 +5,18 @@ make curves of them, and `score_boxes` scores a sequence by the rules of a bench
 """
 
 import warnings
-from collections.abc import Sequence as SequenceOf
 from dataclasses import dataclass
 
 import numpy as np
 
 from ltr.common.boxes import overlap
 from ltr.common.types import Array
-from pytracking.scoring.conventions import InvalidRule, Rules, rules_of
+from pytracking.scoring.conventions import Rules
 from pytracking.scoring.rows import NO_OFFSETS, Offsets, RowCountWarning, row_numbers, row_text
 
 THRESHOLDS = np.linspace(0, 1, 21)  # of the overlap
 ERROR_THRESHOLDS = np.arange(51.0)  # pixels
 NORM_ERROR_THRESHOLDS = np.arange(51) / 100  # target sizes
-PRECISION_LIMIT = 20.0  # pixels
-NORM_PRECISION_LIMIT = 0.2  # target sizes
-
-# Rule for invalid frames by data set, of the official convention; "miss" for others.
-INVALID_FRAMES: dict[str, InvalidRule] = {name: rules_of("official", name).invalid for name in ("otb", "uav", "demo")}
-
-
-@dataclass(frozen=True)
-class SequenceScore:
-    """Scores of one sequence, or their mean over several, as fractions of 1."""
-
-    frames: int  # counted frames
-    success: Array  # (21,) share of frames with overlap > t, t in THRESHOLDS
-    precision: float  # share of frames with a center error <= 20 pixels
-
-    @property
-    def auc(self) -> float:
-        """Area under the success curve: the mean of its 21 values."""
-        return float(self.success.mean())
 
 
 @dataclass(frozen=True)
@@ -104,11 +84,6 @@ def share_within(errors: Array, thresholds: Array, count: int | None = None) -> 
     first = np.searchsorted(thresholds, errors, side="left")
     histogram = np.bincount(first, minlength=len(thresholds) + 1)
     return np.asarray(histogram.cumsum()[:-1] / (len(errors) if count is None else count))
-
-
-def align(predicted: Array, ground_truth: Array) -> Array:
-    """Predictions (M, 4) cut or continued to the rows of the ground truth (N, 4), the first replaced -> (N, 4)."""
-    return fit_rows(predicted, ground_truth, Rules())
 
 
 def fit_rows(
@@ -230,25 +205,6 @@ def score_boxes(
         share_within(errors, ERROR_THRESHOLDS, count),
         share_within(norm_errors, NORM_ERROR_THRESHOLDS, count),
         float(overlaps[valid].mean()) if valid.any() else float("nan"),
-    )
-
-
-def score_sequence(predicted: Array, ground_truth: Array, invalid: InvalidRule = "miss") -> SequenceScore:
-    """Score predictions (M, 4) against ground truth (N, 4) by the rules of the OTB evaluation (Wu et al., PAMI 2015).
-
-    `invalid` is the rule for frames whose ground truth has no area or is NaN. Raises ValueError without any frame to
-    count.
-    """
-    curves = score_boxes(predicted, ground_truth, Rules(invalid=invalid, invalid_norm=invalid))
-    return SequenceScore(curves.frames, curves.success, float(curves.precision[int(PRECISION_LIMIT)]))
-
-
-def mean_score(scores: SequenceOf[SequenceScore]) -> SequenceScore:
-    """Score of a data set: each sequence counts the same."""
-    return SequenceScore(
-        sum(score.frames for score in scores),
-        np.mean([score.success for score in scores], axis=0),
-        float(np.mean([score.precision for score in scores])),
     )
 
 

@@ -1,7 +1,7 @@
 """Losses of the target classifier."""
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 
 def lb_hinge(
@@ -21,17 +21,3 @@ def lb_hinge(
         raise ValueError(f"Shape mismatch: expected scores and label alike, got {scores.shape} and {label.shape}.")
     residual = torch.where(label < threshold, scores.relu(), scores - label)
     return residual.square().mean()
-
-
-class LBHinge(nn.Module):
-    """`lb_hinge` with a fixed threshold."""
-
-    def __init__(self, threshold: float = 0.05) -> None:
-        super().__init__()
-        self.threshold = threshold
-
-    def forward(self, scores: Tensor, label: Tensor) -> Tensor:
-        return lb_hinge(scores, label, self.threshold)
-
-    def extra_repr(self) -> str:
-        return f"threshold={self.threshold}"

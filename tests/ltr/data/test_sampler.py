@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 from torch.utils.data import DataLoader
 
 from ltr.common.errors import InputError
-from ltr.data.collate import init_worker, stack_sequences
+from ltr.data.collate import stack_sequences
 from ltr.data.processing import DiMPProcessing, Frames
-from ltr.data.sampler import BadSampleWarning, DiMPSampler, choose_causal_frames, choose_frames
+from ltr.data.sampler import BadSampleWarning, DiMPSampler, choose_causal_frames
 from ltr.dataset.base import Track, TrackDataset
 
 
@@ -76,16 +76,6 @@ def test_causal_frames(flags, max_gap, seed):
     assert max(base - min(train), max(test) - base) < max(max_gap + 1, enough + 5)
 
 
-@given(st.lists(st.booleans(), min_size=6, max_size=60), st.integers(0, 2**32))
-def test_frames_in_any_order(flags, seed):
-    visible = np.array(flags)
-    if visible.sum() < 6:
-        return
-    train, test = choose_frames(visible, 3, 3, 5, np.random.default_rng(seed))
-    assert len(set(train + test)) == 6
-    assert visible[train + test].all()
-
-
 def test_gap_grows_by_five():
     visible = np.zeros(60, bool)
     visible[[0, 20, 40]] = True  # base 20, the others at 20 frames: 3 growths of the gap of 5
@@ -142,7 +132,6 @@ def test_workers_make_the_same_batches(num_workers):
         4,
         collate_fn=stack_sequences,
         num_workers=num_workers,
-        worker_init_fn=init_worker if num_workers else None,
         persistent_workers=num_workers > 0,
     )
     for epoch in (0, 1):
@@ -174,11 +163,6 @@ def test_nothing_but_bad_samples():
         pytest.raises(InputError, match="50 samples in a row could not be read, the last one was broken/0: image 0"),
     ):
         items[0]
-
-
-def test_acausal_frames():
-    items = sampler(video(), causal=False)
-    assert any(int(item["test"].min()) < int(item["train"].max()) for item in items)
 
 
 def test_name_of_an_item():

@@ -46,7 +46,6 @@ def test_layout(tmp_path):
     track = dataset.track(0)
     np.testing.assert_array_equal(track.boxes[0], [10, 5, 8, 5])
     assert track.visible.tolist() == [True, False, False, True]
-    assert dataset.meta(0) == {"url": "https://example.org/a", "object_class": "goat", "absence": "1"}
     assert abs(int(dataset.read_frames(0, [3])[0].mean()) - 40) <= 1
     with pytest.warns(PartialDataWarning):
         assert len(Got10kTracks("train_full", tmp_path / "train")) == 2  # the folder of the sequences itself

@@ -19,7 +19,8 @@ from pytracking.evaluation.planning import Part
 from pytracking.evaluation.results import load_result, result_file
 from pytracking.evaluation.running import run_dataset, run_parts, run_sequence
 from pytracking.evaluation.tracker_setup import SetupError
-from pytracking.scoring.metrics import score_sequence
+from pytracking.scoring.conventions import Rules
+from pytracking.scoring.metrics import score_boxes
 from tests.pytracking.dummy import DummyTracker, make_sequence, write_black_frame, write_white_frame
 from tests.waiting import PATIENCE, wait_until
 
@@ -268,7 +269,7 @@ def test_scores_are_told(tmp_path, sequences):
 
 def load_auc(folder: Path, sequence: Sequence) -> float:
     (boxes,) = folder.glob(f"results/wander/*/{sequence.name}.txt")
-    return score_sequence(np.loadtxt(boxes), sequence.ground_truth_rect).auc
+    return score_boxes(np.loadtxt(boxes), sequence.ground_truth_rect, Rules()).success.mean()
 
 
 def test_debug_prints_saves_nothing_and_raises(tmp_path, sequences, capsys):

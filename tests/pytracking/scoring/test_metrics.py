@@ -4,17 +4,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from pytracking.scoring.conventions import Rules, rules_of
+from pytracking.scoring.conventions import InvalidRule, Rules, rules_of
 from pytracking.scoring.metrics import (
-    INVALID_FRAMES,
-    align,
+    Curves,
     center_error,
     clip_boxes,
     fit_rows,
-    mean_score,
     normalized_error,
     score_boxes,
-    score_sequence,
     share_above,
     share_within,
     trackingnet_score,
@@ -94,65 +91,54 @@ def test_rows_are_not_changed_in_place():
     assert (truth == 0).all()
 
 
-def test_invalid_frames_of_the_data_sets():
-    assert INVALID_FRAMES == {"otb": "hit", "uav": "hit", "demo": "dropped"}
-
-
 @pytest.mark.filterwarnings("ignore::pytracking.scoring.rows.RowCountWarning")
-def test_align():
+def test_rows_are_cut_and_continued():
     truth = np.arange(12.0).reshape(3, 4)
-    np.testing.assert_array_equal(align(np.ones((5, 4)), truth), [truth[0], np.ones(4), np.ones(4)])
+    np.testing.assert_array_equal(fit_rows(np.ones((5, 4)), truth, Rules()), [truth[0], np.ones(4), np.ones(4)])
     short = np.array([[9.0] * 4, [8.0] * 4])
-    np.testing.assert_array_equal(align(short, truth), [truth[0], short[1], short[1]])
+    np.testing.assert_array_equal(fit_rows(short, truth, Rules()), [truth[0], short[1], short[1]])
     with pytest.raises(ValueError, match="found none"):
-        align(np.empty((0, 4)), truth)
+        fit_rows(np.empty((0, 4)), truth, Rules())
+
+
+def score(predicted: np.ndarray, truth: np.ndarray, invalid: InvalidRule = "miss") -> Curves:
+    return score_boxes(predicted, truth, Rules(invalid=invalid, invalid_norm=invalid))
 
 
 def test_perfect_and_strict_threshold():
     truth = np.array([[10.0, 10, 20, 20]] * 4)
-    score = score_sequence(truth, truth)
-    assert score.precision == 1
-    assert score.success.tolist() == [1] * 20 + [0]  # overlap 1 is not > 1
-    assert score.auc == pytest.approx(20 / 21)
+    curves = score(truth, truth)
+    assert curves.precision[0] == 1
+    assert curves.success.tolist() == [1] * 20 + [0]  # overlap 1 is not > 1
 
 
 def test_success_by_hand():
     truth = np.array([[0.0, 0, 10, 10]] * 4)
     predicted = np.array([[50.0, 50, 1, 1], [5, 0, 10, 10], [0, 0, 10, 10], [20, 0, 10, 10]])
-    score = score_sequence(predicted, truth)  # overlaps 1 (first frame), 1/3, 1, 0
-    assert score.success[0] == 0.75
-    assert score.success[6] == 0.75  # 0.30
-    assert score.success[7] == 0.5  # 0.35
-    assert score.precision == 1  # an error of exactly 20 pixels counts
+    curves = score(predicted, truth)  # overlaps 1 (first frame), 1/3, 1, 0
+    assert curves.success[0] == 0.75
+    assert curves.success[6] == 0.75  # 0.30
+    assert curves.success[7] == 0.5  # 0.35
+    assert curves.precision[20] == 1  # an error of exactly 20 pixels counts
 
 
 @pytest.mark.parametrize(("rule", "precision", "start"), [("hit", 1.0, 0.5), ("miss", 0.5, 0.5), ("dropped", 1.0, 1.0)])
 def test_invalid_frames(rule, precision, start):
     truth = np.array([[0.0, 0, 10, 10], [0, 0, 10, 10], [np.nan] * 4, [5, 5, 0, 10]])
-    score = score_sequence(truth.copy(), truth, rule)
-    assert (score.precision, score.success[0]) == (precision, start)
-    assert score.frames == (2 if rule == "dropped" else 4)
+    curves = score(truth.copy(), truth, rule)
+    assert (curves.precision[20], curves.success[0]) == (precision, start)
+    assert curves.frames == (2 if rule == "dropped" else 4)
 
 
 def test_nothing_to_count():
     with pytest.raises(ValueError, match="at least one frame"):
-        score_sequence(box(0, 0, 1, 1), box(np.nan, 0, 1, 1), "dropped")
+        score(box(0, 0, 1, 1), box(np.nan, 0, 1, 1), "dropped")
 
 
 def test_nan_prediction_is_a_miss():
     truth = np.array([[0.0, 0, 10, 10]] * 2)
-    score = score_sequence(np.array([[0.0, 0, 10, 10], [np.nan] * 4]), truth)
-    assert (score.success[0], score.precision) == (0.5, 0.5)
-
-
-@pytest.mark.filterwarnings("ignore::pytracking.scoring.rows.RowCountWarning")
-def test_mean_counts_each_sequence_the_same():
-    truth = np.array([[0.0, 0, 10, 10]] * 10)
-    good, bad = score_sequence(truth, truth), score_sequence(np.array([[0.0, 0, 1, 1]]), truth[:2])
-    mean = mean_score([good, bad])
-    assert mean.auc == pytest.approx((good.auc + bad.auc) / 2)
-    assert mean.precision == pytest.approx((good.precision + bad.precision) / 2)
-    assert mean.frames == 12
+    curves = score(np.array([[0.0, 0, 10, 10], [np.nan] * 4]), truth)
+    assert (curves.success[0], curves.precision[20]) == (0.5, 0.5)
 
 
 def test_trackingnet_areas():
