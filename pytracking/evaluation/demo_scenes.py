@@ -56,10 +56,33 @@ OTHER_COINS = tuple(
 )
 WALL = rectangle("brick.png", 170, 40, 130, 400, (1.15, 0.80, 0.62))
 POST = rectangle("brick.png", 300, 40, 40, 400, (1.15, 0.80, 0.62))
+COIN_LOOPS = (  # center x, y, amplitude x, y, phase
+    (-85, -30, 70, 60, 0.0),
+    (60, -70, 55, 45, 0.3),
+    (-20, 75, 80, 40, 0.55),
+    (90, 45, 50, 60, 0.8),
+    (0, 0, 95, 70, 0.15),
+)
+COIN_CROWD = tuple(
+    Sprite(
+        cutout,
+        x=still(x, waves=[(dx, 150 + 17 * i, phase)]),
+        y=still(y, waves=[(dy, 130 + 23 * i, phase + 0.2)]),
+        size=still(44 + 3 * i),
+        angle=curve((0, 40 * i), (239, 40 * i + 90)),
+    )
+    for i, (cutout, (x, y, dx, dy, phase)) in enumerate(zip(OTHER_COINS, COIN_LOOPS, strict=True))
+)
+
+# The portrait turns, narrows and darkens, and looks as at first again just when two others are near.
+TURNED = 150.0  # degrees
+WALK_X = ((58, 260, 0.0), (22, 97, 0.2))
+WALK_Y = ((34, 190, 0.1), (12, 71, 0.4))
+NOD = ((5, 83, 0.0),)
 
 
-def _cat_grass() -> Scene:
-    return Scene(
+SCENES: tuple[Scene, ...] = (
+    Scene(
         "cat_grass",
         220,
         (400, 300),
@@ -77,11 +100,8 @@ def _cat_grass() -> Scene:
             y=still(0, waves=[(8, 90, 0.3)]),
         ),
         seed=1,
-    )
-
-
-def _rocket_stars() -> Scene:
-    return Scene(
+    ),
+    Scene(
         "rocket_stars",
         220,
         (360, 360),
@@ -102,11 +122,8 @@ def _rocket_stars() -> Scene:
             roll=still(0, waves=[(4, 170, 0)]),
         ),
         seed=2,
-    )
-
-
-def _patch_rush() -> Scene:
-    return Scene(
+    ),
+    Scene(
         "patch_rush",
         220,
         (400, 300),
@@ -127,11 +144,8 @@ def _patch_rush() -> Scene:
             exposures=9,
         ),
         seed=3,
-    )
-
-
-def _shuttle_dusk() -> Scene:
-    return Scene(
+    ),
+    Scene(
         "shuttle_dusk",
         220,
         (400, 300),
@@ -152,28 +166,8 @@ def _shuttle_dusk() -> Scene:
             slope=curve((100, 0), (125, 0.4), (170, -0.5), (210, 0)),
         ),
         seed=4,
-    )
-
-
-def _coin_crowd() -> Scene:
-    loops = (  # center x, y, amplitude x, y, phase
-        (-85, -30, 70, 60, 0.0),
-        (60, -70, 55, 45, 0.3),
-        (-20, 75, 80, 40, 0.55),
-        (90, 45, 50, 60, 0.8),
-        (0, 0, 95, 70, 0.15),
-    )
-    crowd = tuple(
-        Sprite(
-            cutout,
-            x=still(x, waves=[(dx, 150 + 17 * i, phase)]),
-            y=still(y, waves=[(dy, 130 + 23 * i, phase + 0.2)]),
-            size=still(44 + 3 * i),
-            angle=curve((0, 40 * i), (239, 40 * i + 90)),
-        )
-        for i, (cutout, (x, y, dx, dy, phase)) in enumerate(zip(OTHER_COINS, loops, strict=True))
-    )
-    return Scene(
+    ),
+    Scene(
         "coin_crowd",
         240,
         (400, 300),
@@ -186,15 +180,12 @@ def _coin_crowd() -> Scene:
             size=still(48, waves=[(3, 110, 0)]),
             angle=still(0, waves=[(35, 160, 0)]),
         ),
-        behind=crowd[1:],
-        in_front=crowd[:1],
+        behind=COIN_CROWD[1:],
+        in_front=COIN_CROWD[:1],
         camera=Camera(x=still(0, waves=[(14, 140, 0)]), y=still(0, waves=[(9, 111, 0.5)])),
         seed=5,
-    )
-
-
-def _cameraman_walls() -> Scene:
-    return Scene(
+    ),
+    Scene(
         "cameraman_walls",
         240,
         (480, 270),
@@ -218,11 +209,8 @@ def _cameraman_walls() -> Scene:
             y=still(0, waves=[(3, 51, 0)]),
         ),
         seed=6,
-    )
-
-
-def _headlight_pan() -> Scene:
-    return Scene(
+    ),
+    Scene(
         "headlight_pan",
         220,
         (480, 360),
@@ -248,11 +236,8 @@ def _headlight_pan() -> Scene:
             exposures=5,
         ),
         seed=7,
-    )
-
-
-def _coffee_twins() -> Scene:
-    return Scene(
+    ),
+    Scene(
         "coffee_twins",
         220,
         (400, 300),
@@ -292,19 +277,10 @@ def _coffee_twins() -> Scene:
             zoom=still(1, waves=[(0.05, 130, 0)]),
         ),
         seed=8,
-    )
-
-
-def _portrait_return() -> Scene:
-    """The target turns, narrows and darkens; it looks as at first again just when two others are near.
-
-    One of them looks as the target did until then, the other is bright and a face: the memory of the start decides.
-    """
-    turned = 150.0
-    walk_x = ((58, 260, 0.0), (22, 97, 0.2))
-    walk_y = ((34, 190, 0.1), (12, 71, 0.4))
-    nod = ((5, 83, 0.0),)
-    return Scene(
+    ),
+    # One of the others looks as the target did until then, the other is bright and a face: the memory of the start
+    # decides.
+    Scene(
         "portrait_return",
         1600,
         (320, 240),
@@ -312,10 +288,10 @@ def _portrait_return() -> Scene:
         Background("brick.png", 0.8, (0.95, 0.75, 0.62)),
         Sprite(
             PORTRAIT,
-            x=still(0, waves=walk_x),
-            y=still(0, waves=walk_y),
+            x=still(0, waves=WALK_X),
+            y=still(0, waves=WALK_Y),
             size=still(74, waves=[(8, 310, 0)]),
-            angle=curve((140, 0), (640, turned), (1380, turned), (1386, 0), waves=nod),
+            angle=curve((140, 0), (640, TURNED), (1380, TURNED), (1386, 0), waves=NOD),
             squeeze=curve((140, 1), (640, 0.72), (1380, 0.72), (1386, 1)),
             gain=curve((140, 1), (600, 0.5), (1380, 0.5), (1386, 1)),
             warmth=curve((140, 0), (600, -0.4), (1380, -0.4), (1386, 0)),
@@ -324,10 +300,10 @@ def _portrait_return() -> Scene:
         behind=(
             Sprite(
                 PORTRAIT,
-                x=curve((1310, -320), (1368, -84), (1384, -74), (1425, -84), (1490, -320), waves=walk_x),
-                y=curve((1310, 30), (1384, 8), (1490, 60), waves=walk_y),
+                x=curve((1310, -320), (1368, -84), (1384, -74), (1425, -84), (1490, -320), waves=WALK_X),
+                y=curve((1310, 30), (1384, 8), (1490, 60), waves=WALK_Y),
                 size=still(70),
-                angle=still(turned + 8, waves=nod),
+                angle=still(TURNED + 8, waves=NOD),
                 squeeze=still(0.72),
                 gain=still(0.47),
                 warmth=still(-0.4),
@@ -335,25 +311,13 @@ def _portrait_return() -> Scene:
             ),
             Sprite(
                 CAT,
-                x=curve((1352, 330), (1390, 82), (1450, 88), (1520, 330), waves=walk_x),
-                y=curve((1352, 0), (1520, 20), waves=walk_y),
+                x=curve((1352, 330), (1390, 82), (1450, 88), (1520, 330), waves=WALK_X),
+                y=curve((1352, 0), (1520, 20), waves=WALK_Y),
                 size=still(66),
-                angle=still(0, waves=nod),
+                angle=still(0, waves=NOD),
             ),
         ),
         camera=Camera(x=still(0, waves=[(40, 700, 0), (6, 61, 0)]), y=still(0, waves=[(25, 430, 0), (4, 47, 0)])),
         seed=9,
-    )
-
-
-SCENES: tuple[Scene, ...] = (
-    _cat_grass(),
-    _rocket_stars(),
-    _patch_rush(),
-    _shuttle_dusk(),
-    _coin_crowd(),
-    _cameraman_walls(),
-    _headlight_pan(),
-    _coffee_twins(),
-    _portrait_return(),
+    ),
 )
