@@ -22,12 +22,13 @@ from pathlib import Path
 
 import numpy as np
 
+from ltr.dataset.regions import FAILED, INITIALIZED, SKIPPED
 from pytracking.evaluation import Sequence, Tracker
 from pytracking.run_vot import find_sequences, parse_trackers
 from pytracking.VOT.analysis import score_tracker
 from pytracking.VOT.experiment import repetition_file, run_vot_experiment, tracker_id
 from pytracking.VOT.protocols import Experiment, Protocol
-from pytracking.VOT.regions import FAILED, INITIALIZED, SKIPPED, format_row, initial_box
+from pytracking.VOT.regions import format_row, initial_box
 from pytracking.VOT.sequences import VOTSequence, vot_sequence
 from pytracking.VOT.workspace import write_workspace
 

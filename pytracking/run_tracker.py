@@ -75,6 +75,7 @@ def run_tracker(
 
 def list_everything() -> str:
     """Trackers with their parameter files, and data sets, as text; nothing is imported or loaded."""
+    from ltr.common.packages import summary
     from pytracking.evaluation import registry
     from pytracking.evaluation.datasets import DATASETS
 
@@ -83,7 +84,7 @@ def list_everything() -> str:
         files = registry.list_parameters(tracker)
         width = max(map(len, files), default=0)
         lines.append(f"tracker {tracker}, parameter files:")
-        lines += [f"  {name:{width}}  {registry.summary(path)}" for name, path in files.items()]
+        lines += [f"  {name:{width}}  {summary(path)}" for name, path in files.items()]
     width = max(map(len, DATASETS))
     lines += ["data sets:", *(f"  {name:{width}}  {entry.summary}" for name, entry in DATASETS.items())]
     return "\n".join(lines)

@@ -20,11 +20,12 @@ import numpy as np
 
 from ltr.common.errors import InputError
 from ltr.common.types import Array
+from ltr.dataset.regions import Regions
 from pytracking.VOT import measures
 from pytracking.VOT.measures import Run
 from pytracking.VOT.overlap import Convention, region_overlaps
 from pytracking.VOT.protocols import Protocol
-from pytracking.VOT.regions import Regions, read_regions
+from pytracking.VOT.regions import read_regions
 from pytracking.VOT.sequences import VOTSequence
 
 _COLUMNS = ("name", "EAO", "A", "-ln R_S", "failures", "rtEAO")

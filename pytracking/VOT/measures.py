@@ -13,8 +13,8 @@ from typing import NamedTuple
 import numpy as np
 
 from ltr.common.types import Array
+from ltr.dataset.regions import FAILED, INITIALIZED
 from pytracking.VOT.overlap import Convention
-from pytracking.VOT.regions import FAILED, INITIALIZED
 
 
 class Run(NamedTuple):

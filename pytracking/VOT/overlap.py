@@ -17,7 +17,7 @@ import numpy as np
 
 from ltr.common.errors import unknown_name
 from ltr.common.types import Array
-from pytracking.VOT.regions import BOX, Regions
+from ltr.dataset.regions import BOX, Regions
 
 Convention = Literal["challenge", "toolkit"]
 CONVENTIONS: tuple[Convention, ...] = get_args(Convention)

@@ -9,29 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from ltr.common.errors import InputError
-from ltr.dataset.regions import (
-    BOX,
-    FAILED,
-    INITIALIZED,
-    POLYGON,
-    SKIPPED,
-    Regions,
-    box_preserving_area,
-    read_text_regions,
-)
-
-__all__ = [
-    "BOX",
-    "FAILED",
-    "INITIALIZED",
-    "POLYGON",
-    "SKIPPED",
-    "Regions",
-    "box_preserving_area",
-    "format_row",
-    "initial_box",
-    "read_regions",
-]
+from ltr.dataset.regions import BOX, Regions, box_preserving_area, read_text_regions
 
 _BINARY_VERSION = 1
 _BINARY_MARK, _BINARY_BOX, _BINARY_POLYGON = 0, 1, 2

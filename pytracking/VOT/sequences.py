@@ -9,8 +9,8 @@ from functools import cached_property
 import numpy as np
 
 from ltr.common.image import image_size
+from ltr.dataset.regions import Regions
 from pytracking.evaluation.data import Sequence
-from pytracking.VOT.regions import Regions
 
 
 @dataclass(frozen=True)

@@ -11,9 +11,10 @@ from dataclasses import dataclass, field
 from typing import NamedTuple, Protocol
 
 from ltr.common.types import Array
+from ltr.dataset.regions import FAILED, INITIALIZED, SKIPPED, Regions
 from pytracking.VOT.overlap import region_overlaps
 from pytracking.VOT.protocols import Experiment
-from pytracking.VOT.regions import FAILED, INITIALIZED, SKIPPED, Regions, initial_box
+from pytracking.VOT.regions import initial_box
 
 
 class Answer(NamedTuple):

@@ -23,6 +23,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from ltr.common.environment import PROJECT
+from ltr.common.packages import summary
 from pytracking.evaluation import registry
 from pytracking.evaluation.tracker_setup import TrackerSetup
 from pytracking.utils.params import TypedParams
@@ -172,7 +173,7 @@ def show_parameters(setup: TrackerSetup, console: Console | None = None) -> None
         console.width = FILE_WIDTH
     rows = describe_parameters(setup)
     file = registry.find_parameters(setup.name, setup.parameter_name, setup.parameter_package)
-    console.print(f"{setup.name} {setup.parameter_name}: {registry.summary(file)}", markup=False, highlight=False)
+    console.print(f"{setup.name} {setup.parameter_name}: {summary(file)}", markup=False, highlight=False)
     table = Table(box=None, header_style="bold", pad_edge=False)
     for header, most in (
         ("parameter", None),

@@ -11,15 +11,10 @@ from pathlib import Path
 
 from ltr.common.environment import env_settings
 from ltr.common.errors import InputError
-from ltr.common.packages import package_folders, summary
+from ltr.common.packages import package_folders
 from ltr.common.unsupported import PARAMETERS as UNSUPPORTED_PARAMETERS
 from ltr.common.unsupported import TRACKERS as UNSUPPORTED_TRACKERS
 from ltr.common.unsupported import refused_name
-
-__all__ = [
-    "explained_imports", "find_parameters", "find_tracker", "list_parameters", "list_trackers", "package_folders",
-    "summary",
-]  # fmt: skip
 
 TRACKERS = "pytracking.tracker"
 PARAMETERS = "pytracking.parameter"

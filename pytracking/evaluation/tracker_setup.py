@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from ltr.common.environment import env_settings
 from ltr.common.errors import InputError, told_by_line
+from ltr.common.packages import package_folders
 from pytracking.evaluation import registry
 from pytracking.utils.params import chance
 from pytracking.utils.seeding import sequence_seed
@@ -87,7 +88,7 @@ class TrackerSetup:
     def tracker_class(self) -> type[BaseTracker]:
         """Class of the tracker. Raises InputError for an unknown tracker, and for what its code fails with."""
         name = registry.find_tracker(self.name, self.tracker_package)
-        with told_by_line(registry.package_folders(name)[0]), registry.explained_imports(f"tracker '{self.name}'"):
+        with told_by_line(package_folders(name)[0]), registry.explained_imports(f"tracker '{self.name}'"):
             cls: type[BaseTracker] = importlib.import_module(name).get_tracker_class()
         return cls
 

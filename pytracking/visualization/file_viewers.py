@@ -14,13 +14,13 @@ from ltr.common.types import Image
 from pytracking.utils.video_writer import VideoWriter
 from pytracking.visualization.panels import Content, Panel, Picture
 from pytracking.visualization.rendering import mosaic, render
-from pytracking.visualization.viewer import TRACKING
+from pytracking.visualization.viewer import TRACKING, Viewer
 
 COLUMNS = 3  # of the panels in the video
 STRIP_FRAMES = 8
 
 
-class TrackingVideo:
+class TrackingVideo(Viewer):
     """MP4 of the frames, in their own size, with the boxes. A run that fails leaves the frames until then."""
 
     def __init__(self, path: Path, fps: float) -> None:
@@ -29,9 +29,6 @@ class TrackingVideo:
     def open(self, panels: SequenceOf[Panel]) -> None:
         """Begin the file."""
         self._writer.open()
-
-    def extend(self, panels: SequenceOf[Panel]) -> None:
-        """The frame alone is shown."""
 
     def wants(self, panel: str) -> bool:
         """The frame alone."""
@@ -43,15 +40,12 @@ class TrackingVideo:
         assert isinstance(picture, Picture)
         self._writer.write(picture.image)
 
-    def wait(self) -> None:
-        """Nobody can pause."""
-
     def close(self) -> None:
         """Complete the file."""
         self._writer.close()
 
 
-class PanelFiles:
+class PanelFiles(Viewer):
     """`<name>_panels.mp4`, all panels of each frame, and `<name>_strip.png`, a row for each panel over time."""
 
     def __init__(self, folder: Path, name: str, fps: float) -> None:
@@ -71,10 +65,6 @@ class PanelFiles:
         """Show these; where they come after the second frame, all become smaller, since a video keeps its size."""
         self._names = [panel.name for panel in panels]
 
-    def wants(self, panel: str) -> bool:
-        """Everything."""
-        return True
-
     def show(self, contents: Mapping[str, Content]) -> None:
         """Add a frame; a panel without news is shown as it was."""
         if not self._contents and self._first is None:
@@ -93,9 +83,6 @@ class PanelFiles:
         tiles = [render(name, self._contents.get(name)) for name in self._names]
         self._writer.write(mosaic(tiles, COLUMNS))
         self._samples.add(tiles)
-
-    def wait(self) -> None:
-        """Nobody can pause."""
 
     def close(self) -> None:
         """Complete the files."""

@@ -21,7 +21,7 @@ import numpy as np
 
 from pytracking.utils.drawing import shrunk
 from pytracking.visualization.panels import Bars, Content, Heatmap, Panel, Picture, Plot, Status, Text
-from pytracking.visualization.viewer import TRACKING
+from pytracking.visualization.viewer import TRACKING, Viewer
 
 BLOCK_LIST = "block_list"  # window of the toggles
 HELP = Text(
@@ -61,8 +61,8 @@ def connect(server: str = "127.0.0.1", port: int = 8097) -> VisdomViewer | None:
     return viewer
 
 
-class VisdomViewer:
-    """Windows of one server, kept from sequence to sequence, with what was toggled there."""
+class VisdomViewer(Viewer):
+    """Windows of one server, kept from sequence to sequence, with what was toggled there; the last frame stays."""
 
     def __init__(self, client: Any, server: str, port: int) -> None:
         self._client = client
@@ -109,9 +109,6 @@ class VisdomViewer:
                 self._probe()
             time.sleep(POLL_SECONDS)
         self._steps = max(0, self._steps - 1)
-
-    def close(self) -> None:
-        """The last frame stays in the browser."""
 
     def _draw(self, name: str, content: Content) -> None:
         common: dict[str, Any] = {"win": name, "opts": {"title": name}}

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Protocol
-
 from pytracking.evaluation.engines.dispatcher import Dispatcher
 
 
-class Engine(Protocol):
+class Engine:
     """Runs jobs somewhere."""
 
     def describe(self) -> str:
         """Where, for people; empty where it does not matter."""
+        return ""
 
     def check_device(self, device: str | None) -> None:
         """Raise InputError for a device of a tracker's parameters that does not go with the workers."""
@@ -22,3 +21,4 @@ class Engine(Protocol):
         Where the dispatcher stops, and where this is interrupted (by KeyboardInterrupt, say), running jobs are
         stopped, and what they finished is handed in. No process is left behind.
         """
+        raise NotImplementedError

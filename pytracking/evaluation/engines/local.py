@@ -22,6 +22,7 @@ from multiprocessing.process import BaseProcess
 from ltr.common.errors import InputError
 from ltr.common.interruption import held_for_workers, leave_to_parent
 from ltr.common.provenance import gpu_number, note_workers
+from pytracking.evaluation.engines.base import Engine
 from pytracking.evaluation.engines.dispatcher import Attempt, Dispatcher, GpuWatch
 from pytracking.evaluation.jobs import Outcome, Stopped, failure, named, pack, run_packed
 
@@ -63,7 +64,7 @@ class _Worker:
 
 
 @dataclass
-class LocalEngine:
+class LocalEngine(Engine):
     """Worker processes that share the CPU threads, and GPUs in turn."""
 
     workers: int

@@ -18,6 +18,7 @@ from ltr.common.environment import IS_CHECKOUT, PROJECT
 from ltr.common.errors import InputError
 from ltr.common.interruption import kept_handlers
 from ltr.common.provenance import gpu_number, note_workers
+from pytracking.evaluation.engines.base import Engine
 from pytracking.evaluation.engines.dispatcher import Attempt, Dispatcher, GpuWatch
 from pytracking.evaluation.jobs import Finished, Outcome, failure, held, named, pack, saved
 
@@ -35,7 +36,7 @@ class _Worker:
 
 
 @dataclass
-class RayEngine:
+class RayEngine(Engine):
     """Workers on a cluster that is there, or on one that is started for the run on this machine."""
 
     workers: int | None = None  # None: as many as the cluster has room for

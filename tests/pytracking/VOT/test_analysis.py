@@ -5,9 +5,9 @@ import numpy as np
 import pytest
 
 from ltr.common.errors import InputError
+from ltr.dataset.regions import Regions
 from pytracking.VOT.analysis import format_scores, format_sequences, score_tracker
 from pytracking.VOT.protocols import read_protocol
-from pytracking.VOT.regions import Regions
 from pytracking.VOT.sequences import VOTSequence
 from tests.shared_data import shared_path
 

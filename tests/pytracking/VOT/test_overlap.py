@@ -5,8 +5,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ltr.common.errors import InputError
+from ltr.dataset.regions import Regions
 from pytracking.VOT.overlap import region_overlaps
-from pytracking.VOT.regions import Regions
 
 SIZE = (400, 300)
 CONVENTIONS = ("challenge", "toolkit")

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from ltr.common.errors import InputError
-from pytracking.VOT.regions import BOX, POLYGON, box_preserving_area, format_row, initial_box, read_regions
+from ltr.dataset.regions import BOX, POLYGON, box_preserving_area
+from pytracking.VOT.regions import format_row, initial_box, read_regions
 
 
 def test_text(tmp_path):

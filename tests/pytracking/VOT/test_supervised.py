@@ -2,8 +2,8 @@
 
 import pytest
 
+from ltr.dataset.regions import Regions
 from pytracking.VOT.protocols import Experiment
-from pytracking.VOT.regions import Regions
 from pytracking.VOT.supervised import Answer, RealTime, supervise
 
 SIZE = (100, 100)

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from ltr.common.errors import InputError
+from ltr.common.packages import summary
 from pytracking.evaluation import Tracker, registry, trackerlist
 from pytracking.evaluation.prefetch import ReadAhead
 from pytracking.utils import TrackerParams
@@ -172,7 +173,7 @@ def test_device_reaches_the_parameters():
 def test_listing():
     assert registry.list_trackers(TRACKERS) == ["silent", "wander"]
     assert list(registry.list_parameters("wander", PARAMETERS)) == ["default", "slow"]
-    assert registry.summary(registry.find_parameters("wander", "default", PARAMETERS)) == "Steps of one pixel."
+    assert summary(registry.find_parameters("wander", "default", PARAMETERS)) == "Steps of one pixel."
     assert registry.list_parameters("nobody", PARAMETERS) == {}
 
 
