@@ -7,10 +7,8 @@ function named in a file is imported or run.
 
 import hashlib
 import json
-import os
 import re
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -21,6 +19,7 @@ from torch import Tensor, nn
 from ltr.admin.mdnet_files import MATLAB_MARK, is_rt_mdnet, mdnet_arguments, mdnet_state_dict, read_vgg_m
 from ltr.admin.safe_unpickling import CheckpointError, is_plain_data, load_plain, pickled_names
 from ltr.common.environment import config_file
+from ltr.common.files import replacing
 
 __all__ = [
     "PUBLISHED_NETWORKS",
@@ -121,7 +120,7 @@ def save_checkpoint(
     if taken:
         raise ValueError(f"info must not hold {sorted(taken)}: the network itself is stored under these names")
     path.parent.mkdir(parents=True, exist_ok=True)
-    with _atomic(path) as temporary:
+    with replacing(path) as temporary:
         if path.suffix == ".safetensors":
             _write_safetensors(temporary, checkpoint)
         elif path.name.endswith((".pth", ".pth.tar")):
@@ -264,17 +263,6 @@ def _write_torch_file(path: Path, checkpoint: Checkpoint) -> None:
             f"{checkpoint.path.name}: kwargs, args and info are tensors and plain values, "
             f"found objects of {', '.join(objects)}, which could not be read back safely"
         )
-
-
-@contextmanager
-def _atomic(path: Path) -> Iterator[Path]:
-    """A temporary name beside `path` which takes its place on success and vanishes on failure."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        yield temporary
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
 
 
 def _missing(path: Path) -> str:

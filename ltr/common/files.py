@@ -1,10 +1,11 @@
 """Writing files so that a reader sees the old content or the new one, never a part; reading records."""
 
+import contextlib
 import itertools
 import json
 import os
 import uuid
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -13,12 +14,20 @@ from ltr.common.errors import InputError
 
 def write_atomic(path: Path, text: str) -> None:
     """Write a text file by way of a temporary one in the same folder; raises OSError and leaves nothing behind."""
+    with replacing(path) as temporary:
+        temporary.write_text(text, encoding="utf-8")
+
+
+@contextlib.contextmanager
+def replacing(path: Path) -> Iterator[Path]:
+    """A hidden file in the same folder, to be written within; it takes the place of `path` unless that fails."""
     temporary = temporary_beside(path)
     try:
-        temporary.write_text(text, encoding="utf-8")
+        yield temporary
         os.replace(temporary, path)
     finally:
-        temporary.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):  # the first error is the one to report
+            temporary.unlink(missing_ok=True)
 
 
 def create_atomic(path: Path, text: str) -> bool:
@@ -86,3 +95,21 @@ def with_defaults(recorded: Any, wanted: Mapping[str, Any], defaults: Mapping[st
         return recorded
     names = [name for name in wanted if name not in recorded and name in defaults]
     return recorded | {name: wanted[name] for name in names if wanted[name] == defaults[name]}
+
+
+def differences(stored: Mapping[str, Any], wanted: Mapping[str, Any], ignored: tuple[str, ...] = ()) -> str:
+    """Lines `  name: old there, new here` of the entries that differ, nested ones as `outer.inner`."""
+    old = dict(flatten({key: value for key, value in stored.items() if key not in ignored}))
+    # By way of JSON, so that tuples are lists as in a stored record.
+    new = dict(flatten(json.loads(json.dumps({k: v for k, v in wanted.items() if k not in ignored}))))
+    names = [name for name in {**old, **new} if old.get(name, "nothing") != new.get(name, "nothing")]
+    return "\n".join(f"  {name}: {old.get(name, 'nothing')} there, {new.get(name, 'nothing')} here" for name in names)
+
+
+def flatten(value: Any, name: str = "") -> Iterator[tuple[str, Any]]:
+    """Entries of nested dictionaries as `outer.inner`."""
+    if isinstance(value, dict) and value:
+        for key, item in value.items():
+            yield from flatten(item, f"{name}.{key}" if name else key)
+    else:
+        yield name, value

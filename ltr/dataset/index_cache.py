@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from ltr.common.environment import env_settings
-from ltr.common.files import temporary_beside
+from ltr.common.files import replacing
 from ltr.common.types import Array
 
 Index = dict[str, Array]
@@ -76,11 +76,7 @@ def _read(path: Path) -> Index | None:
 
 
 def _write(path: Path, index: Index) -> None:
-    temporary = temporary_beside(path)
     with contextlib.suppress(OSError):
         path.parent.mkdir(parents=True, exist_ok=True)
-        try:
+        with replacing(path) as temporary:
             np.savez_compressed(temporary, **index)  # type: ignore[arg-type]
-            os.replace(temporary, path)
-        finally:
-            temporary.unlink(missing_ok=True)

@@ -47,9 +47,9 @@ def present_folders(dataset: str, root: Path, wanted: Iterable[str], layout: str
 
 
 @cache
-def load_table(name: str) -> dict[str, Any]:
-    """Content of `tables/<name>.json`; shared, so it is not to be changed."""
-    text = resources.files("ltr.dataset").joinpath(f"tables/{name}.json").read_text(encoding="utf-8")
+def load_table(name: str, package: str = "ltr.dataset") -> dict[str, Any]:
+    """Content of `tables/<name>.json` in a package; shared, so it is not to be changed."""
+    text = resources.files(package).joinpath(f"tables/{name}.json").read_text(encoding="utf-8")
     table: dict[str, Any] = json.loads(text)
     return table
 

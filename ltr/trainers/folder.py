@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, Any
 
 from ltr.common.claims import ClaimedError, claim
 from ltr.common.errors import InputError
-from ltr.common.files import read_record, temporary_beside, with_defaults
+from ltr.common.files import differences, read_record, replacing, with_defaults
 
 if TYPE_CHECKING:
     from torch import nn
@@ -98,7 +98,7 @@ class TrainingFolder:
             record = {"format": None}
         stored = {name: record.get(name) for name in ("format", *key)}
         stored |= {"options": with_defaults(stored.get("options"), key.get("options", {}), defaults or {})}
-        difference = _differences(stored, json.loads(json.dumps({"format": FORMAT, **key}))) if record else ""
+        difference = differences(stored, {"format": FORMAT, **key}) if record else ""
         if difference and not self._has_results():
             return {}  # of a start that came to nothing
         if difference:
@@ -168,20 +168,16 @@ class TrainingFolder:
                 path.unlink(missing_ok=True)
 
     def _write_json(self, path: Path, content: dict[str, Any]) -> None:
-        self._replace(path, lambda temporary: _write_text(temporary, json.dumps(content, indent=1) + "\n"))
+        text = json.dumps(content, indent=1) + "\n"
+        self._replace(path, lambda temporary: temporary.write_text(text, encoding="utf-8"))
 
     def _replace(self, path: Path, write: Callable[[Path], object]) -> None:
         """Let `write` make a temporary file, which takes its place when it is on the disk."""
-        temporary = temporary_beside(path)
         with self._writing(path):
-            try:
+            with replacing(path) as temporary:
                 write(temporary)
                 _sync(temporary)
-                os.replace(temporary, path)
-                _sync(path.parent)
-            finally:
-                with contextlib.suppress(OSError):  # the first error is the one to report
-                    temporary.unlink(missing_ok=True)
+            _sync(path.parent)
 
     @contextlib.contextmanager
     def _writing(self, path: Path) -> Iterator[None]:
@@ -221,22 +217,6 @@ def session_record(device: str, options: dict[str, Any]) -> dict[str, Any]:
         "options": options,
         "environment": describe_environment(device),
     }
-
-
-def _differences(stored: dict[str, Any], wanted: dict[str, Any]) -> str:
-    """Lines `  name: old there, new here` of what differs, nested entries as `outer.inner`."""
-    lines = []
-    for name in {**stored, **wanted}:
-        old, new = stored.get(name, "nothing"), wanted.get(name, "nothing")
-        if isinstance(old, dict) and isinstance(new, dict):
-            lines.append(_differences(old, new))
-        elif old != new:
-            lines.append(f"  {name}: {old} there, {new} here")
-    return "\n".join(filter(None, lines))
-
-
-def _write_text(path: Path, text: str) -> None:
-    path.write_text(text, encoding="utf-8")
 
 
 def _sync(path: Path) -> None:

@@ -26,13 +26,13 @@ import numpy as np
 from ltr.common.claims import ClaimedError, claim
 from ltr.common.device_errors import device_error
 from ltr.common.errors import InputError
-from ltr.common.files import read_record, write_atomic
+from ltr.common.files import differences, read_record, write_atomic
 from ltr.common.fingerprints import LENGTH, files_fingerprint
 from ltr.common.image import read_image
 from ltr.common.interruption import completing
 from pytracking.evaluation.data import Sequence
 from pytracking.evaluation.frame_loop import clock
-from pytracking.evaluation.result_identity import differences, image_folder
+from pytracking.evaluation.result_identity import image_folder
 from pytracking.evaluation.result_names import folded, set_aside
 from pytracking.evaluation.results import ResultStore
 from pytracking.evaluation.tracker import Tracker

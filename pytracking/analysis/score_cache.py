@@ -7,6 +7,7 @@ same one. Files that are missing, damaged or cannot be written are as good as an
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import zipfile
 from collections.abc import Mapping
@@ -14,7 +15,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ltr.common.files import temporary_beside
+from ltr.common.files import replacing
 from ltr.common.types import Array
 from pytracking.analysis import result_files
 from pytracking.scoring import conventions, metrics, rows
@@ -44,22 +45,12 @@ def load_entries(path: Path) -> Entries:
 
 def save_entries(path: Path, entries: Mapping[str, tuple[str, Array]]) -> None:
     """Replace a cache file; where the folder cannot be written the scores are computed again next time."""
-    try:
+    with contextlib.suppress(OSError):
         path.parent.mkdir(parents=True, exist_ok=True)
-        _replace(path, entries)
-    except OSError:
-        return
-
-
-def _replace(path: Path, entries: Mapping[str, tuple[str, Array]]) -> None:
-    temporary = temporary_beside(path)
-    try:
-        np.savez(
-            temporary,
-            names=np.array(list(entries)),
-            keys=np.array([key for key, _ in entries.values()]),
-            numbers=np.array([numbers for _, numbers in entries.values()]),
-        )
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
+        with replacing(path) as temporary:
+            np.savez(
+                temporary,
+                names=np.array(list(entries)),
+                keys=np.array([key for key, _ in entries.values()]),
+                numbers=np.array([numbers for _, numbers in entries.values()]),
+            )

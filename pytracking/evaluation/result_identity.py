@@ -8,8 +8,7 @@ versions have none of this; for them names, number of frames and first box decid
 from __future__ import annotations
 
 import hashlib
-import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -17,7 +16,7 @@ from typing import Any, Literal
 import numpy as np
 
 from ltr.common.errors import InputError
-from ltr.common.files import read_record
+from ltr.common.files import differences, read_record
 from ltr.common.fingerprints import LENGTH, files_fingerprint
 from ltr.common.types import Array
 from ltr.dataset.annotations import read_boxes
@@ -160,20 +159,3 @@ def damage(boxes: Path, frames: object) -> str:
         except InputError as error:
             return str(error)
     return f"{boxes.name} has {rows} rows for {frames} frames" if isinstance(frames, int) and rows != frames else ""
-
-
-def differences(stored: dict[str, Any], wanted: dict[str, Any], ignored: tuple[str, ...] = ()) -> str:
-    """Lines `  name: old there, new here` of the entries that differ, nested ones as `outer.inner`."""
-    old = dict(_flatten({key: value for key, value in stored.items() if key not in ignored}))
-    # By way of JSON, so that tuples are lists as in a stored record.
-    new = dict(_flatten(json.loads(json.dumps({k: v for k, v in wanted.items() if k not in ignored}))))
-    names = [name for name in {**old, **new} if old.get(name, "nothing") != new.get(name, "nothing")]
-    return "\n".join(f"  {name}: {old.get(name, 'nothing')} there, {new.get(name, 'nothing')} here" for name in names)
-
-
-def _flatten(value: Any, name: str = "") -> Iterator[tuple[str, Any]]:
-    if isinstance(value, dict) and value:
-        for key, item in value.items():
-            yield from _flatten(item, f"{name}.{key}" if name else key)
-    else:
-        yield name, value

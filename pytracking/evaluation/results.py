@@ -30,13 +30,13 @@ import numpy as np
 from ltr.common.claims import claim, is_held
 from ltr.common.environment import config_file
 from ltr.common.errors import InputError
-from ltr.common.files import read_record, temporary_beside, with_defaults, write_atomic
+from ltr.common.files import differences, read_record, temporary_beside, with_defaults, write_atomic
 from ltr.common.image import image_size
 from ltr.common.provenance import LOAD, check_device, describe_environment
 from ltr.dataset.annotations import read_boxes, read_table
 from pytracking.evaluation.data import Sequence
 from pytracking.evaluation.frame_loop import Output
-from pytracking.evaluation.result_identity import Describe, Found, describe_data, differences, find_result
+from pytracking.evaluation.result_identity import Describe, Found, describe_data, find_result
 from pytracking.evaluation.result_names import TakenNames, file_names, info_name, set_aside
 from pytracking.evaluation.tracker_setup import TrackerSetup
 from pytracking.utils.params import chance

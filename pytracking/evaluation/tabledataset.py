@@ -1,24 +1,17 @@
 """Data sets whose sequences stand in a table: frame ranges, classes and attributes in `tables/<table>.json`."""
 
-import json
 from collections.abc import Iterable
-from functools import cache, partial
-from importlib import resources
+from functools import partial
 from pathlib import Path
 from typing import Any, ClassVar
 
 from ltr.common.types import Array
+from ltr.dataset import roots
 from ltr.dataset.annotations import check_rows, read_boxes
 from ltr.dataset.frame_files import first_existing, numbered_frames
 from pytracking.evaluation.data import BaseDataset, Sequence, SequenceList
 
-
-@cache
-def load_table(name: str) -> dict[str, Any]:
-    """Content of `tables/<name>.json`; shared, so it is not to be changed."""
-    text = resources.files("pytracking.evaluation").joinpath(f"tables/{name}.json").read_text(encoding="utf-8")
-    table: dict[str, Any] = json.loads(text)
-    return table
+load_table = partial(roots.load_table, package="pytracking.evaluation")  # tables/<name>.json of these data sets
 
 
 class TableDataset(BaseDataset):

@@ -9,13 +9,11 @@ paper's authors, and the threshold that is recorded; of others, where the presen
 
 from __future__ import annotations
 
-import json
 import sys
 from collections.abc import Iterator
 from collections.abc import Sequence as SequenceOf
 from dataclasses import dataclass
 from functools import cache
-from importlib import resources
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +24,7 @@ from ltr.common.errors import InputError, unknown_name
 from ltr.common.image import image_size
 from ltr.common.types import Array
 from pytracking.analysis.presence import DEFAULT_THRESHOLD, reported_frames
+from pytracking.evaluation.tabledataset import load_table
 from pytracking.evaluation.tracker import Tracker
 from pytracking.util_scripts import packing
 from pytracking.util_scripts.packing import Report, Run
@@ -71,10 +70,9 @@ class Predictions:
 @cache
 def tasks(split: str) -> tuple[Task, ...]:
     """The 200 tracks of `dev` or the 166 of `test`."""
-    table = json.loads(resources.files("pytracking.evaluation").joinpath("tables/oxuva_tasks.json").read_text())
     if split not in SPLITS:
         raise unknown_name("split of OxUvA", split, SPLITS)
-    return tuple(Task(name, first, last) for name, (first, last) in table[split].items())
+    return tuple(Task(name, first, last) for name, (first, last) in load_table("oxuva_tasks")[split].items())
 
 
 def pack_oxuva_results(

@@ -7,7 +7,6 @@ record stored with each result (`pytracking.evaluation.results`); images are nee
 from __future__ import annotations
 
 import json
-import os
 import re
 import zipfile
 from collections.abc import Callable, Iterable
@@ -20,7 +19,7 @@ import numpy as np
 
 from ltr.common.environment import config_file, env_settings
 from ltr.common.errors import InputError
-from ltr.common.files import temporary_beside, with_defaults
+from ltr.common.files import replacing, with_defaults
 from ltr.common.types import Array
 from ltr.dataset.annotations import read_table
 from pytracking.analysis.result_files import find_results
@@ -279,22 +278,13 @@ def write_package(path: Path, members: Iterable[tuple[str, str]]) -> None:
     """
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        _replace_zip(path, members)
-    except OSError as error:
-        raise InputError(f"cannot write {path}: {error.strerror or error}; free space or rights there") from error
-
-
-def _replace_zip(path: Path, members: Iterable[tuple[str, str]]) -> None:
-    temporary = temporary_beside(path)
-    try:
-        with zipfile.ZipFile(temporary, "w", zipfile.ZIP_DEFLATED) as archive:
+        with replacing(path) as temporary, zipfile.ZipFile(temporary, "w", zipfile.ZIP_DEFLATED) as archive:
             for name, text in members:
                 entry = zipfile.ZipInfo(name)  # dated 1980, whatever the clock
                 entry.compress_type, entry.external_attr = zipfile.ZIP_DEFLATED, 0o644 << 16
                 archive.writestr(entry, text)
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
+    except OSError as error:
+        raise InputError(f"cannot write {path}: {error.strerror or error}; free space or rights there") from error
 
 
 def read_package(report: Report, path: Path) -> dict[str, str]:

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
 from collections.abc import Sequence as SequenceOf
 from pathlib import Path
 
 import numpy as np
 
-from ltr.common.files import temporary_beside
+from ltr.common.files import replacing
 from ltr.common.types import Image
 from pytracking.utils.video_writer import VideoWriter
 from pytracking.visualization.panels import Content, Panel, Picture
@@ -132,9 +131,5 @@ def write_png(path: Path, image: Image) -> None:
 
     encoded = cv2.imencode(".png", cv2.cvtColor(image, cv2.COLOR_RGB2BGR))[1]
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = temporary_beside(path)
-    try:
+    with replacing(path) as temporary:
         temporary.write_bytes(encoded.tobytes())
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)

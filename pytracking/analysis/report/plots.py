@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ltr.common.errors import InputError, unknown_name
-from ltr.common.files import temporary_beside
+from ltr.common.files import replacing
 from ltr.common.types import Array
 from pytracking.analysis.evaluation import Evaluation, TrackerScores
 from pytracking.analysis.report.scores import METRICS, Attributes
@@ -211,10 +211,6 @@ def save(figure: Figure, folder: Path, name: str, formats: SequenceOf[str] = FOR
     folder.mkdir(parents=True, exist_ok=True)
     paths = [folder / f"{name}.{ending}" for ending in formats]
     for path in paths:
-        temporary = temporary_beside(path)
-        try:
+        with replacing(path) as temporary:
             figure.savefig(temporary, dpi=200)
-            temporary.replace(path)
-        finally:
-            temporary.unlink(missing_ok=True)
     return paths

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from collections.abc import Sequence as SequenceOf
 from dataclasses import dataclass
 from typing import Any
 
-from ltr.common.files import read_record
+from ltr.common.files import flatten, read_record
 from pytracking.analysis.report.tables import Column, Table
 from pytracking.analysis.result_files import ResultSource
 
@@ -81,12 +81,3 @@ def _difference_table(records: Mapping[str, SequenceOf[dict[str, Any]]]) -> Tabl
 
 def _shown(parameters: Mapping[str, Any], name: str) -> str:
     return json.dumps(parameters[name]) if name in parameters else NOTHING
-
-
-def flatten(value: Any, name: str = "") -> Iterator[tuple[str, Any]]:
-    """Entries of nested dictionaries as `outer.inner`."""
-    if isinstance(value, dict) and value:
-        for key, item in value.items():
-            yield from flatten(item, f"{name}.{key}" if name else key)
-    else:
-        yield name, value
