@@ -57,5 +57,5 @@ def test_index_is_read_once(tmp_path, capsys):
 def test_no_place_for_the_index(tmp_path, monkeypatch):
     coco(tmp_path)
     write_text(tmp_path / "file", "")
-    monkeypatch.setenv("PYTRACKING_WORKSPACE_PATH", str(tmp_path / "file"))
+    monkeypatch.setenv("PYTRACKING_WORKSPACE_PATH", str(tmp_path / "file" / "folder"))
     assert len(CocoTracks(tmp_path)) == 2
