@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 from ltr.common.errors import InputError, exit_status, told_by_line, unknown_name
 from ltr.common.packages import package_folders, parsed
-from pytracking.run_tracker import parse_count, parse_folder, parse_level, parse_positive, refuse_unused
+from pytracking.arguments import Parser, parse_count, parse_folder, parse_level, parse_positive, refuse_unused
 
 if TYPE_CHECKING:
     from pytracking.evaluation.engines.base import Engine
@@ -153,13 +153,9 @@ def _share(text: str) -> float:
     return share
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-
-    def option(*names: str, **settings: Any) -> None:
-        flags = [f"--{form}" for name in names for form in (name, name.replace("_", "-"))]
-        parser.add_argument(*dict.fromkeys(flags), **settings)
-
+def _parser() -> Parser:
+    parser = Parser(description=__doc__)
+    option = parser.option
     parser.add_argument("experiment_module", nargs="?", metavar="SWEEP | MODULE", help="a sweep, or a module")
     parser.add_argument("experiment_name", nargs="?", metavar="FUNCTION", help="a function of the module")
     option("list", action="store_true", help="list sweeps and experiments, and stop")

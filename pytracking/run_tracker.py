@@ -8,14 +8,11 @@ from collections.abc import Sequence as SequenceOf
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ltr.common.errors import InputError, exit_status
+from ltr.common.errors import exit_status
+from pytracking.arguments import ALL_PANELS, Parser, parse_count, parse_level, refuse_unused
 
 if TYPE_CHECKING:
     from pytracking.evaluation.running import RunSummary
-
-ALL_PANELS = 3  # debug level
-FORMATS = ("coco", "mot", "cvat")
-FORMAT_HELP = "write the boxes for annotation programs, too: COCO JSON, MOT text, CVAT XML; may be given several times"
 
 
 def run_tracker(
@@ -99,87 +96,21 @@ def show_parameters(name: str, parameters: str, run_id: int | None = None, devic
     return 0
 
 
-def parse_bool(text: str) -> bool:
-    """True or False as a person writes it; raises ArgumentTypeError for anything else."""
-    known = {"true": True, "yes": True, "on": True, "1": True, "false": False, "no": False, "off": False, "0": False}
-    if text.lower() not in known:
-        raise argparse.ArgumentTypeError(f"expected True or False, found '{text}'")
-    return known[text.lower()]
-
-
-def parse_count(text: str) -> int:
-    try:
-        number = int(text)
-    except ValueError:
-        number = -1
-    if number < 0:
-        raise argparse.ArgumentTypeError(f"expected a number >= 0, found '{text}'")
-    return number
-
-
-def parse_positive(text: str) -> int:
-    """A number from 1 on; raises ArgumentTypeError for anything else."""
-    if not text.isdecimal() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"expected a number > 0, found '{text}'")
-    return int(text)
-
-
-def parse_level(text: str) -> int:
-    """Level of the panels; raises ArgumentTypeError for anything else."""
-    if text not in map(str, range(ALL_PANELS + 1)):
-        raise argparse.ArgumentTypeError(f"expected a number from 0 to {ALL_PANELS}, found '{text}'")
-    return int(text)
-
-
-def parse_port(text: str) -> int:
-    """Number of a TCP port; raises ArgumentTypeError for anything else."""
-    if not (text.isdecimal() and int(text) < 1 << 16):
-        raise argparse.ArgumentTypeError(f"expected a port, a number from 0 to 65535, found '{text}'")
-    return int(text)
-
-
-def parse_folder(text: str) -> Path:
-    """A folder, which need not be there yet; raises ArgumentTypeError for a file."""
-    path = Path(text)
-    if path.exists() and not path.is_dir():
-        raise argparse.ArgumentTypeError(f"expected a folder, found the file {text}")
-    return path
-
-
-def refuse_unused(args: argparse.Namespace, names: SequenceOf[str], reason: str) -> None:
-    """Raise InputError, with the reason, for the first of these options that is given: it would be ignored."""
-    for name in names:
-        value = getattr(args, name)
-        if not (value is None or value is False or value == []):
-            raise InputError(f"--{name} {reason}")
-
-
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(description=__doc__)
-
-    def option(name: str, **settings: Any) -> None:
-        dashed = name.replace("_", "-")
-        parser.add_argument(*dict.fromkeys((f"--{name}", f"--{dashed}")), **settings)
-
+def _parser() -> Parser:
+    parser = Parser(description=__doc__)
+    option = parser.option
     parser.add_argument("tracker_name", nargs="?", help="tracker, see --list")
     parser.add_argument("tracker_param", nargs="?", help="parameter file, see --list")
     option("list", action="store_true", help="list trackers, parameter files and data sets, and stop")
     option("show", action="store_true", help="show every parameter, where it is set and what it means, and stop")
-    option("runid", type=parse_count, help="number of this run, when a tracker is run several times")
     option("dataset_name", default="otb", help="data set, see --list (default: otb)")
     option("sequence", nargs="+", help="run only these sequences, by name or number (default: all)")
-    option("debug", type=parse_level, default=0, help="1 to 3: show panels; results are not saved (default: 0)")
     option("threads", type=parse_count, default=0, help="number of worker processes (default: 0, none)")
-    option("use_visdom", type=parse_bool, nargs="?", const=True, default=True, help="True or False, for debugging")
-    option("visdom_server", default="127.0.0.1", help="address of the visdom server")
-    option("visdom_port", type=parse_port, default=8097, help="port of the visdom server")
-    option("save_video", action="store_true", help="write videos with the boxes, in the folder of the results")
-    option("save_debug", action="store_true", help="write the panels to files there; without --debug all, no visdom")
-    option("format", action="append", choices=FORMATS, default=[], help=FORMAT_HELP)
-    option("device", help="cpu, cuda, cuda:1 ... (default: the first GPU where there is one)")
     option("seed", type=int, default=0, help="base of the sequences' seeds (default: 0)")
     option("overwrite", action="store_true", help="run again what has results")
-    option("results_path", type=parse_folder, help="folder of the results (default: the setting results_path)")
+    option("save_video", action="store_true", help="write videos with the boxes, in the folder of the results")
+    option("debug", type=parse_level, default=0, help="1 to 3: show panels; results are not saved (default: 0)")
+    parser.add_tracking_options()
     return parser
 
 

@@ -14,18 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ltr.common.errors import exit_status
-from pytracking.run_tracker import (
-    ALL_PANELS,
-    FORMAT_HELP,
-    FORMATS,
-    parse_bool,
-    parse_count,
-    parse_folder,
-    parse_level,
-    parse_port,
-    parse_positive,
-    refuse_unused,
-)
+from pytracking.arguments import ALL_PANELS, Parser, parse_level, parse_port, parse_positive, refuse_unused
 
 if TYPE_CHECKING:
     from pytracking.video.run import VideoSummary
@@ -60,17 +49,13 @@ def run_video(
     )
 
 
-def make_parser(description: str | None) -> argparse.ArgumentParser:
+def make_parser(description: str | None) -> Parser:
     """Parser with what videos and cameras have in common."""
-    formatter = argparse.RawDescriptionHelpFormatter
-    parser = argparse.ArgumentParser(description=description, formatter_class=formatter)
+    parser = Parser(description=description)
+    option = parser.option
     name, param = DEFAULT_TRACKER
     parser.add_argument("tracker_name", nargs="?", help=f"tracker, see run_tracker.py --list (default: {name})")
     parser.add_argument("tracker_param", nargs="?", help=f"parameter file, given with the tracker (default: {param})")
-
-    def option(name: str, **settings: Any) -> None:
-        parser.add_argument(*dict.fromkeys((f"--{name}", f"--{name.replace('_', '-')}")), **settings)
-
     option(
         "optional_box", type=float, nargs=4, action="append", default=[], metavar=("X", "Y", "W", "H"),
         help="a target in the first frame, pixels from 0; may be given several times (default: drawn in the window)",
@@ -80,18 +65,11 @@ def make_parser(description: str | None) -> argparse.ArgumentParser:
     option("no_display", action="store_true", help="no window")
     option("save_results", action="store_true", help="write boxes, times, scores and flags to the tracker's results")
     option("save_video", nargs="?", const=True, default=False, metavar="FILE.mp4", help="write a video with the boxes")
-    option("format", action="append", choices=FORMATS, default=[], help=FORMAT_HELP)
     option("max_frames", type=parse_positive, help="end after this many frames")
-    option("debug", type=parse_level, default=0, help="1 to 3: show panels of the first target (default: 0)")
-    option("save_debug", action="store_true", help="write the panels to files; without --debug all, no visdom")
-    option("use_visdom", type=parse_bool, nargs="?", const=True, default=True, help="True or False, for debugging")
-    option("visdom_server", default="127.0.0.1", help="address of the visdom server")
-    option("visdom_port", type=parse_port, default=8097, help="port of the visdom server")
-    option("runid", type=parse_count, help="number of this run, when a tracker is run several times")
-    option("device", help="cpu, cuda, cuda:1 ... (default: the first GPU where there is one)")
     option("seed", type=int, default=0, help="base of the targets' seeds (default: 0)")
     option("overwrite", action="store_true", help="set results of other parameters aside")
-    option("results_path", type=parse_folder, help="folder of the results (default: the setting results_path)")
+    option("debug", type=parse_level, default=0, help="1 to 3: show panels of the first target (default: 0)")
+    parser.add_tracking_options()
     return parser
 
 

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ltr.common.errors import InputError, exit_status
-from pytracking.run_tracker import parse_folder, parse_positive, refuse_unused
+from pytracking.arguments import Parser, parse_folder, parse_positive, refuse_unused
 
 if TYPE_CHECKING:
     from pytracking.evaluation.data import SequenceList
@@ -162,31 +162,31 @@ def _analysis(args: argparse.Namespace) -> int:
     return 0
 
 
-def _server_parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+def _server_parser() -> Parser:
+    parser = Parser(description=__doc__)
     parser.add_argument("tracker_name", help="tracker, or one of: trackers_ini, experiment, analysis")
     parser.add_argument("tracker_param", help="parameter file")
-    _option(parser, "run_id", type=int, help="number of this run")
-    _option(parser, "seed", type=int, help="seed (default: a new one for each process)")
-    _option(parser, "device", help="cpu, cuda, cuda:1 ... (default: the first GPU where there is one)")
+    parser.option("run_id", type=int, help="number of this run")
+    parser.option("seed", type=int, help="seed (default: a new one for each process)")
+    parser.option("device", help="cpu, cuda, cuda:1 ... (default: the first GPU where there is one)")
     parser.set_defaults(run=_serve)
     return parser
 
 
-def _ini_parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog=_program("trackers_ini"), description="Write trackers.ini for vot-toolkit.")
+def _ini_parser() -> Parser:
+    parser = Parser(prog=_program("trackers_ini"), description="Write trackers.ini for vot-toolkit.")
     parser.add_argument("trackers", nargs="+", metavar="NAME:PARAMETERS")
-    _option(parser, "output", type=Path, help="file to write (default: print)")
-    _option(parser, "workspace", type=parse_folder, help="make a workspace with the sequences of --dataset instead")
-    _option(parser, "dataset", help="data set of the workspace (default: vot2018)")
-    _option(parser, "sequence", nargs="+", help="only these sequences of it")
-    _option(parser, "stack", help="vot-toolkit's name of the challenge (default: vot2018/shortterm)")
+    parser.option("output", type=Path, help="file to write (default: print)")
+    parser.option("workspace", type=parse_folder, help="make a workspace with the sequences of --dataset instead")
+    parser.option("dataset", help="data set of the workspace (default: vot2018)")
+    parser.option("sequence", nargs="+", help="only these sequences of it")
+    parser.option("stack", help="vot-toolkit's name of the challenge (default: vot2018/shortterm)")
     parser.set_defaults(run=_trackers_ini)
     return parser
 
 
-def _experiment_parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+def _experiment_parser() -> Parser:
+    parser = Parser(
         prog=_program("experiment"),
         description="Run the reset-based experiment. The same command again does what is missing; several at once "
         "share the sequences.",
@@ -195,32 +195,32 @@ def _experiment_parser() -> argparse.ArgumentParser:
         "protocol", help="vot2016, vot2017, vot2018 or vot2019, or a file like configs/vot/vot2018.toml"
     )
     parser.add_argument("trackers", nargs="+", metavar="NAME:PARAMETERS")
-    _option(parser, "experiment", nargs="+", help="baseline, realtime (default: all of the protocol)")
+    parser.option("experiment", nargs="+", help="baseline, realtime (default: all of the protocol)")
     _data_options(parser)
-    _option(parser, "repetitions", type=parse_positive, help="repetitions (default: what the protocol says)")
-    _option(parser, "seed", type=int, help="base of the seeds (default: 0)")
-    _option(parser, "device", help="cpu, cuda, cuda:1 ... (default: the first GPU where there is one)")
-    _option(parser, "overwrite", action="store_true", help="set results of other parameters or data aside")
-    _option(parser, "results_path", type=parse_folder, help="results go to vot/<protocol> below (default: the setting)")
-    _option(parser, "output", type=parse_folder, help="folder of the results, for example <workspace>/results")
+    parser.option("repetitions", type=parse_positive, help="repetitions (default: what the protocol says)")
+    parser.option("seed", type=int, help="base of the seeds (default: 0)")
+    parser.option("device", help="cpu, cuda, cuda:1 ... (default: the first GPU where there is one)")
+    parser.option("overwrite", action="store_true", help="set results of other parameters or data aside")
+    parser.option("results_path", type=parse_folder, help="results go to vot/<protocol> below (default: the setting)")
+    parser.option("output", type=parse_folder, help="folder of the results, for example <workspace>/results")
     parser.set_defaults(run=_experiment)
     return parser
 
 
-def _analysis_parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog=_program("analysis"), description="Scores of raw results, ours or others'.")
+def _analysis_parser() -> Parser:
+    parser = Parser(prog=_program("analysis"), description="Scores of raw results, ours or others'.")
     parser.add_argument(
         "protocol", help="vot2016, vot2017, vot2018 or vot2019, or a file like configs/vot/vot2018.toml"
     )
     parser.add_argument(
         "results", nargs="+", type=parse_folder, help="folders, one a tracker, with baseline/<sequence>/ below"
     )
-    _option(parser, "experiment", default="baseline", help="baseline or realtime (default: baseline)")
+    parser.option("experiment", default="baseline", help="baseline or realtime (default: baseline)")
     conventions = ("challenge", "toolkit")
-    _option(parser, "convention", default="challenge", choices=conventions, help="of the scores (default: challenge)")
+    parser.option("convention", default="challenge", choices=conventions, help="of the scores (default: challenge)")
     _data_options(parser)
-    _option(parser, "per_sequence", action="store_true", help="scores of each sequence, too")
-    _option(parser, "output", type=Path, help="JSON file with everything")
+    parser.option("per_sequence", action="store_true", help="scores of each sequence, too")
+    parser.option("output", type=Path, help="JSON file with everything")
     parser.set_defaults(run=_analysis)
     return parser
 
@@ -229,14 +229,10 @@ def _program(command: str) -> str:
     return f"{Path(sys.argv[0]).name} {command}"
 
 
-def _data_options(parser: argparse.ArgumentParser) -> None:
-    _option(parser, "dataset", help="another data set than the protocol's, for example vot2018:/path")
-    _option(parser, "sequence", nargs="+", help="only these sequences")
-    _option(parser, "present_only", action="store_true", help="leave out sequences that are not here")
-
-
-def _option(parser: argparse.ArgumentParser, name: str, **settings: Any) -> None:
-    parser.add_argument(*dict.fromkeys((f"--{name}", f"--{name.replace('_', '-')}")), **settings)
+def _data_options(parser: Parser) -> None:
+    parser.option("dataset", help="another data set than the protocol's, for example vot2018:/path")
+    parser.option("sequence", nargs="+", help="only these sequences")
+    parser.option("present_only", action="store_true", help="leave out sequences that are not here")
 
 
 COMMANDS = {"trackers_ini": _ini_parser, "experiment": _experiment_parser, "analysis": _analysis_parser}

@@ -11,7 +11,7 @@ import sys
 from collections.abc import Sequence as SequenceOf
 from typing import TYPE_CHECKING, Any
 
-from pytracking.run_tracker import parse_count
+from pytracking.arguments import parse_count
 from pytracking.run_video import make_parser, parse, run_command
 
 if TYPE_CHECKING:

@@ -38,11 +38,11 @@ from benchmarks.retention.streams import stream_of
 from ltr.common.errors import InputError
 from ltr.common.provenance import describe_environment
 from ltr.inference.precision import float32_arithmetic
+from pytracking.arguments import parse_positive
 from pytracking.evaluation.data import Sequence, SequenceList
 from pytracking.evaluation.datasets import load_sequences
 from pytracking.evaluation.engines.local import limit_threads
 from pytracking.evaluation.tracker import Tracker
-from pytracking.run_tracker import parse_positive
 
 # A number measured before is taken over only if these are as they were.
 CODE = (

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from ltr.common.errors import InputError, exit_status
-from pytracking.run_tracker import parse_folder, refuse_unused
+from pytracking.arguments import Parser, parse_folder, refuse_unused
 from pytracking.util_scripts.packing import Report
 
 RUN_ID = {"type": int, "help": "number of the run (default: results made without --runid)"}
@@ -35,7 +35,7 @@ class Program:
 
     def main(self, arguments: SequenceOf[str] | None) -> int:
         """Exit status: 0 written or valid, 2 problems or wrong input."""
-        parser = argparse.ArgumentParser(prog=self.prog, description=self.description)
+        parser = Parser(prog=self.prog, description=self.description)
         parser.add_argument("tracker_name", nargs="?", help="tracker, as in run_tracker.py")
         parser.add_argument("param_name", nargs="?", help="parameter file")
         common: dict[str, dict[str, Any]] = {
@@ -43,8 +43,7 @@ class Program:
             "results_path": {"type": parse_folder, "help": "folder of the results (default: the setting results_path)"},
         }
         for name, settings in {**self.options, **common}.items():
-            dashed = name.replace("_", "-")
-            parser.add_argument(*dict.fromkeys((f"--{name}", f"--{dashed}")), **settings)
+            parser.option(name, **settings)
         parser.add_argument("--check", type=Path, metavar="ZIP", help="only check a package that exists already")
         args = parser.parse_args(arguments)
         if args.check is None and (args.tracker_name is None or args.param_name is None):

@@ -8,15 +8,14 @@ A tracker is given as name:parameters, with its runs as name:parameters:0,1,2 or
 
 from __future__ import annotations
 
-import argparse
 import sys
 import warnings
 from collections.abc import Sequence as SequenceOf
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from ltr.common.errors import InputError, exit_status
-from pytracking.run_tracker import parse_folder
+from pytracking.arguments import Parser, parse_folder
 
 if TYPE_CHECKING:
     from pytracking.analysis.report.report import Report
@@ -113,11 +112,8 @@ def show(report: Report, files: SequenceOf[Path], per_sequence: bool = False) ->
 
 def main(arguments: SequenceOf[str] | None = None) -> int:
     """Command line; returns the exit status: 0, or 2 for wrong input."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-
-    def option(name: str, **settings: Any) -> None:
-        parser.add_argument(*dict.fromkeys((f"--{name}", f"--{name.replace('_', '-')}")), **settings)
-
+    parser = Parser(description=__doc__)
+    option = parser.option
     option("trackers", nargs="+", required=True, help="name:parameters[:runs], several")
     option("dataset_name", default="otb", help="data set, as for run_tracker (default: otb)")
     option("sequence", nargs="+", help="only these sequences (default: all that have results)")

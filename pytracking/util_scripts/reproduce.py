@@ -9,7 +9,6 @@ every tracker has in its fullest run. ± is the standard deviation over the runs
 
 from __future__ import annotations
 
-import argparse
 import sys
 from collections.abc import Sequence as SequenceOf
 from pathlib import Path
@@ -30,8 +29,8 @@ from pytracking.analysis.paper_tables import (
     our_groups,
     read_paper_table,
 )
+from pytracking.arguments import Parser, parse_folder
 from pytracking.evaluation.sweep import Sweep, list_sweeps, read_sweep
-from pytracking.run_tracker import parse_folder
 
 FILE_WIDTH = 160  # of tables, where the output is no terminal
 NOTHING = "–"
@@ -148,10 +147,10 @@ def _next_steps(
 
 def main(arguments: SequenceOf[str] | None = None) -> int:
     """Command line; returns the exit status: 0, or 2 for wrong input."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = Parser(description=__doc__)
     parser.add_argument("table", help=f"one of {', '.join(list_tables())}")
     parser.add_argument("--lite", action="store_true", help="the lite model on the data that is here")
-    parser.add_argument("--results_path", "--results-path", type=parse_folder, help="folder of the results")
+    parser.option("results_path", type=parse_folder, help="folder of the results")
     args = parser.parse_args(arguments)
 
     def command() -> int:

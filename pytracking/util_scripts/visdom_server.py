@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from ltr.common.errors import InputError, exit_status
-from pytracking.run_tracker import parse_folder, parse_port
+from pytracking.arguments import parse_folder, parse_port
 
 SCRIPTS = {  # what visdom 0.2's page loads: (package, file in it) of each file
     "js/jquery.min.js": ("jquery@3.1.1", "dist/jquery.min.js"),

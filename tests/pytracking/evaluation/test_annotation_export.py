@@ -8,9 +8,10 @@ import numpy as np
 import pytest
 
 from ltr.dataset.annotation_formats import ENDINGS, read_tracks
+from pytracking.arguments import FORMATS
 from pytracking.evaluation import Tracker, get_dataset
 from pytracking.evaluation.annotation_export import export_results
-from pytracking.run_tracker import FORMATS, run_tracker
+from pytracking.run_tracker import run_tracker
 from pytracking.run_video import run_video
 
 
