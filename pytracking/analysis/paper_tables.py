@@ -23,6 +23,7 @@ from pytracking.analysis.comparison import hard_sequences
 from pytracking.analysis.evaluation import SHOWN_COUNTS, TrackerScores, evaluate
 from pytracking.analysis.oxuva import count_results, oxuva_scores
 from pytracking.analysis.report.speed import speed_notices
+from pytracking.analysis.report.tables import Spread
 from pytracking.analysis.result_files import find_results
 from pytracking.evaluation.data import Sequence, SequenceList
 from pytracking.evaluation.sweep import Sweep, SweepPart
@@ -65,20 +66,12 @@ class PaperTable:
 
 
 @dataclass(frozen=True)
-class Score:
-    """Mean over runs; `std` is NaN with one run, and where runs have no number each."""
-
-    mean: float
-    std: float = float("nan")
-
-
-@dataclass(frozen=True)
 class OurGroup:
     """Our numbers for one benchmark, on the same sequences for all rows."""
 
     datasets: tuple[str, ...]
     metrics: tuple[str, ...]
-    scores: Mapping[str, Mapping[str, Score]]  # by row and metric; rows and metrics without number are left out
+    scores: Mapping[str, Mapping[str, Spread]]  # by row and metric; rows and metrics without number are left out
     runs: Mapping[str, int]  # that the numbers are the mean of, by row
     sequences: int  # that were scored
     total: int  # that the sweep has
@@ -204,21 +197,17 @@ def _renamed(tracker: Tracker, row: str) -> Tracker:
     return renamed
 
 
-def _scores(tracker: TrackerScores, metrics: tuple[str, ...]) -> dict[str, Score]:
+def _scores(tracker: TrackerScores, metrics: tuple[str, ...]) -> dict[str, Spread]:
     tables = {
         "precision": tracker.precision_score, "norm_precision": tracker.norm_precision_score, "success": tracker.auc,
         "sr50": tracker.op50, "sr75": tracker.op75, "average_overlap": tracker.average_overlap,
     }  # fmt: skip
-    scores = {name: Score(tracker.mean(table), tracker.std(table)) for name, table in tables.items()}
-    scores |= {"fps": Score(tracker.mean_fps), "memory": Score(tracker.max_memory / 2**20)}
+    scores = {name: Spread(tracker.mean(table), tracker.std(table)) for name, table in tables.items()}
+    scores |= {"fps": Spread(tracker.mean_fps), "memory": Spread(tracker.max_memory / 2**20)}
     return {name: scores[name] for name in metrics if name in scores and np.isfinite(scores[name].mean)}
 
 
-def _oxuva(runs: SequenceOf[Tracker], sequences: SequenceOf[Sequence]) -> dict[str, Score]:
+def _oxuva(runs: SequenceOf[Tracker], sequences: SequenceOf[Sequence]) -> dict[str, Spread]:
     """Rates of a tracker that never says that the target is gone, as the paper's do (TNR 0)."""
     rates = [oxuva_scores(count_results(run, sequences, threshold=-np.inf)) for run in runs]
-    return {"tpr": _over_runs([rate.tpr for rate in rates]), "tnr": _over_runs([rate.tnr for rate in rates])}
-
-
-def _over_runs(values: SequenceOf[float]) -> Score:
-    return Score(float(np.mean(values)), float(np.std(values, ddof=1)) if len(values) > 1 else float("nan"))
+    return {"tpr": Spread.over([rate.tpr for rate in rates]), "tnr": Spread.over([rate.tnr for rate in rates])}

@@ -24,11 +24,11 @@ from pytracking.analysis.paper_tables import (
     Group,
     OurGroup,
     PaperTable,
-    Score,
     list_tables,
     our_groups,
     read_paper_table,
 )
+from pytracking.analysis.report.tables import Spread
 from pytracking.arguments import Parser, parse_folder
 from pytracking.evaluation.sweep import Sweep, list_sweeps, read_sweep
 
@@ -113,7 +113,7 @@ def _cells(row: str, group: Group, ours: OurGroup | None, metrics: SequenceOf[st
     return cells
 
 
-def _score(metric: str, score: Score | None) -> str:
+def _score(metric: str, score: Spread | None) -> str:
     if score is None:
         return NOTHING
     spread = "" if score.std != score.std else f" ± {_number(metric, score.std)}"

@@ -75,7 +75,8 @@ def test_unset_path(workplace, monkeypatch, capsys):
 
 
 def test_unwritable_results_folder(workplace, monkeypatch, capsys):
-    (workplace / "results").write_text("a file in the way")
+    (workplace / "results").mkdir()
+    (workplace / "results" / "wander").write_text("a file in the way")
     assert main(["wander", "default", "--sequence", "Deer"]) == 2
     assert "cannot write results to" in capsys.readouterr().err
 

@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from collections.abc import Sequence as SequenceOf
 
-import numpy as np
-
 from pytracking.analysis.long_term import LongTermScores, evaluate_long_term, has_absent_frames
 from pytracking.analysis.presence import DEFAULT_THRESHOLD
 from pytracking.analysis.report.tables import Column, Spread, Table, Value
@@ -49,13 +47,9 @@ def long_term_table(sources: Mapping[str, SequenceOf[ResultSource]], dataset: Se
     for name, runs in sources.items():
         scores = [evaluate_long_term(run, chosen) for run in runs]
         reported_by = "; ".join(dict.fromkeys(score.reported_by for score in scores))
-        values = (_spread([of(score) for score in scores]) for _, of in COLUMNS)
+        values = (Spread.over([of(score) for score in scores]) for _, of in COLUMNS)
         rows.append((name, len(scores[0].returns), *values, reported_by))
     head = (Column("tracker", "tracker", "text"), Column("returns", "returns", "count"))
     title = f"{chosen[0].dataset}, {len(chosen)} sequences with absent targets: long-term measures"
     tail = Column("reported_by", "reported where", "text", help="what decides whether a frame counts as reported")
     return Table(title, (*head, *(column for column, _ in COLUMNS), tail), tuple(rows))
-
-
-def _spread(values: SequenceOf[float]) -> Spread:
-    return Spread(float(np.mean(values)), float(np.std(values, ddof=1)) if len(values) > 1 else float("nan"))

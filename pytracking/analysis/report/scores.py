@@ -133,7 +133,7 @@ def sequence_table(evaluation: Evaluation, metric: str = "auc") -> Table:
     frames = _frame_counts(evaluation.trackers[0])
     other = _other_rows(evaluation)
     rows: list[tuple[Value, ...]] = [
-        (name, frames[s], *(_over_runs(table[:, s]) for table in tables), *other.get(name, ("",) if other else ()))
+        (name, frames[s], *(Spread.over(table[:, s]) for table in tables), *other.get(name, ("",) if other else ()))
         for s, name in enumerate(evaluation.sequences)
     ]
     scores = (score(tracker, table) for tracker, table in zip(evaluation.trackers, tables, strict=True))
@@ -162,7 +162,7 @@ def tracker_table(evaluation: Evaluation, tracker: TrackerScores, title: str | N
     metrics = [metric.of(tracker) for metric in METRICS.values()]
     frames = _frame_counts(tracker)
     rows: list[tuple[Value, ...]] = [
-        (name, frames[s], *(_over_runs(table[:, s]) for table in metrics), float(tracker.fps[:, s].mean()))
+        (name, frames[s], *(Spread.over(table[:, s]) for table in metrics), float(tracker.fps[:, s].mean()))
         for s, name in enumerate(evaluation.sequences)
     ]
     rows.append(("mean", frames[-1], *(score(tracker, table) for table in metrics), tracker.mean_fps))
@@ -224,11 +224,6 @@ def _frame_counts(tracker: TrackerScores) -> list[int | None]:
     if tracker.frames is None:
         return [None] * (tracker.auc.shape[1] + 1)
     return [int(count) for count in (*tracker.frames, tracker.frames.sum())]
-
-
-def _over_runs(values: Array) -> Spread:
-    """Mean and deviation of one sequence's scores (R,)."""
-    return Spread(float(values.mean()), float(values.std(ddof=1)) if len(values) > 1 else float("nan"))
 
 
 def _title(evaluation: Evaluation, what: str) -> str:

@@ -16,6 +16,10 @@ from collections.abc import Sequence as SequenceOf
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal
 
+import numpy as np
+
+from ltr.common.types import Array
+
 if TYPE_CHECKING:
     from rich.console import Console
     from rich.measure import Measurement
@@ -41,10 +45,15 @@ def make_console() -> Console:
 
 @dataclass(frozen=True)
 class Spread:
-    """Mean over runs with the sample standard deviation, NaN with one run."""
+    """Mean over runs with the sample standard deviation, NaN with one run and where runs have no number each."""
 
     mean: float
     std: float = math.nan
+
+    @classmethod
+    def over(cls, runs: SequenceOf[float] | Array) -> Spread:
+        """Spread of one number for each run, (R,)."""
+        return cls(float(np.mean(runs)), float(np.std(runs, ddof=1)) if len(runs) > 1 else math.nan)
 
 
 Value = str | int | float | Spread | None
