@@ -87,7 +87,7 @@ def measure(groups: dict[str, list[Pair]], sequences: list[Sequence]) -> tuple[l
     rows, differences = [], []
     for name, pairs in groups.items():
         sides = {name: [pair.without for pair in pairs], f"{name}_lt": [pair.with_it for pair in pairs]}
-        auc = np.array([[pair.auc(sequence) for pair in pairs] for sequence in stays]).reshape(len(stays), -1, 2)
+        auc = np.reshape([[pair.auc(sequence) for pair in pairs] for sequence in stays], (len(stays), len(pairs), 2))
         for side, (label, runs) in enumerate(sides.items()):
             values = measures(runs, away) if away else {}
             shown = [values.get(of, np.nan) for of in MEASURES] + [auc[..., side].mean() if stays else np.nan]

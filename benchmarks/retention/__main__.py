@@ -235,7 +235,7 @@ def main(arguments: list[str] | None = None) -> None:
     limit_threads(1)
     learners = list(parse_learners(args.trackers))
     names = [learner.name for learner in learners]
-    reference = args.against or names[-1]
+    reference = next(parse_learners([args.against])).name if args.against else names[-1]
     if reference not in names:
         raise InputError(f"expected --against to be one of {', '.join(names)}, found '{reference}'")
     sequences = chosen_sequences(args)

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from benchmarks.long_term import __main__ as command
 from benchmarks.long_term.pairs import TRACKERS, Pair, is_ready
 from pytracking.tracker.dimp.params import DiMPParams
 from tests.pytracking.dummy import make_sequence
@@ -39,3 +40,11 @@ def test_runs_that_lost_nothing_are_not_repeated(tmp_path: Path, flags: list[str
     (folder / "a_flags.txt").write_text("\n".join(flags))
     assert pair.loses(sequence) == lost
     assert is_ready(pair, sequence) != lost
+
+
+def test_no_sequence_without_absences_is_no_error(tmp_path: Path) -> None:
+    pairs = [Pair.of("dimp_lite", run, tmp_path) for run in (0, 1)]
+    (row, twin), differences = command.measure({"dimp_lite": pairs}, [])
+    assert (row[0], twin[0]) == ("dimp_lite", "dimp_lite_lt")
+    assert {*row[1:], *twin[1:]} == {"nan"}
+    assert not differences

@@ -164,6 +164,13 @@ def test_options_that_cannot_be_meant_are_refused(words, capsys):
     assert words[0] in capsys.readouterr().err
 
 
+def test_a_reference_is_written_as_the_learner_is(monkeypatch):
+    monkeypatch.setattr(command, "chosen_sequences", lambda args: [])
+    learner = "rls_dimp_lite rls_delta=.01"
+    with pytest.raises(InputError, match="expected a sequence with an update"):  # so the reference was found
+        command.main(["--trackers", learner, "dimp_lite", "--against", learner])
+
+
 def test_a_reference_that_is_not_measured_is_refused():
     with pytest.raises(InputError, match="--against"):
         command.main(["--trackers", "dimp_lite", "--against", "rls_dimp_lite"])
