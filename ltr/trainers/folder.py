@@ -97,8 +97,11 @@ class TrainingFolder:
         if not record and self.state_file.exists():
             record = {"format": None}
         stored = {name: record.get(name) for name in ("format", *key)}
-        stored |= {"options": with_defaults(stored.get("options"), key.get("options", {}), defaults or {})}
-        difference = differences(stored, {"format": FORMAT, **key}) if record else ""
+        given = key.get("options", {})
+        recorded = with_defaults(stored.get("options"), given, defaults or {})
+        stored |= recorded if isinstance(recorded, dict) else {}
+        # Options by the names under which they are typed.
+        difference = differences(stored, {"format": FORMAT, **key, **given}, ignored=("options",)) if record else ""
         if difference and not self._has_results():
             return {}  # of a start that came to nothing
         if difference:
