@@ -20,6 +20,8 @@ import numpy as np
 from ltr.common.types import Array
 from pytracking.utils.params import AtLeastOne, Count, NonNegative, Positive, PositiveInt, Share, TypedParams
 
+MOST_TILES = 64  # on an axis
+
 State = Literal["tracking", "searching", "verifying"]
 
 
@@ -155,12 +157,12 @@ def search_looks(
     """A larger area at the last place (2,), the whole image, then its tiles by their distance from that place.
 
     Only what is within reach of that place is looked at. Tiles overlap by the side of the target, so that it is whole
-    in one of them; they cover what is inside the image. Their number stays below `redetection_tiles` as far as the
-    growth of tiles allows.
+    in one of them; they cover what is inside the image, or, where the target is tiny, what is `MOST_TILES` tiles wide
+    around the place. Their number stays below `redetection_tiles` as far as the growth of tiles allows.
     """
     place = place.clip(0, image_sz - 1)
     growth = 1.0
-    while len(tiles := _tiles(image_sz, growth * area, target)) > params.redetection_tiles:
+    while len(tiles := _tiles(image_sz, growth * area, target, place)) > params.redetection_tiles:
         if growth == params.redetection_growth:
             break
         growth = min(1.1 * growth, params.redetection_growth)
@@ -177,14 +179,22 @@ def _distance(pos: Array, place: Array, side: float) -> float:
     return float(np.linalg.norm((abs(place - pos) - side / 2).clip(0)))
 
 
-def _tiles(image_sz: Array, side: float, overlap: float) -> list[Array]:
-    """Centers of squares that cover an image; one of an extent below the side lies in its middle."""
+def _tiles(image_sz: Array, side: float, overlap: float, place: Array) -> list[Array]:
+    """Centers of squares that cover an image, at most `MOST_TILES` around a place on each axis.
+
+    One of an extent below the side lies in its middle.
+    """
     axes = []
-    for extent in image_sz.tolist():
+    for extent, near in zip(image_sz.tolist(), place.tolist(), strict=True):
         count = max(1, math.ceil((extent - side) / max(side - overlap, side / 2)) + 1)
         reach = max(extent - side, 0.0)
         start = min(side, extent) / 2 - 0.5
-        axes.append([start + reach * index / max(count - 1, 1) for index in range(count)])
+        first = 0
+        if count > MOST_TILES:
+            nearest = round((near - start) / reach * (count - 1))
+            first = min(max(nearest - MOST_TILES // 2, 0), count - MOST_TILES)
+        indices = range(first, first + min(count, MOST_TILES))
+        axes.append([start + reach * index / max(count - 1, 1) for index in indices])
     return [np.array([y, x]) for y in axes[0] for x in axes[1]]
 
 

@@ -9,6 +9,7 @@ import numpy as np
 from ltr.common.types import Array
 
 SMALLEST_TARGET = 10.0  # pixels a side, bound of the scale search
+SMALLEST_BOX = 1.0  # pixels a side, bound of refined boxes: on something else than a target they may shrink for ever
 
 
 @dataclass
@@ -47,7 +48,8 @@ class TargetState:
         self.size = self.base_size * self.scale
 
     def follow_size(self) -> None:
-        """The scale at which the target's area is that of `base_size` again."""
+        """The scale at which the target's area is that of `base_size` again; no side is below a pixel."""
+        self.size = self.size.clip(SMALLEST_BOX, None)
         self.scale = math.sqrt(self.size[0] * self.size[1] / (self.base_size[0] * self.base_size[1]))
 
 

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from pytracking.tracker.dimp.redetection import (
+    MOST_TILES,
     Find,
     Look,
     Presence,
@@ -191,6 +192,17 @@ def test_number_of_tiles_is_limited_by_larger_ones():
     smallest = search_looks(params, IMAGE, PLACE, 7.0, 2.0)[2:]  # more would be needed even of the largest tiles
     assert len(smallest) > 12
     assert smallest[0].growth == params.redetection_growth
+
+
+@pytest.mark.parametrize("area", [1.0, 1e-9, 1e-300])
+@pytest.mark.parametrize("place", [(0.0, 0.0), (299.0, 399.0), (120.0, 200.0)])
+def test_tiles_of_a_tiny_target_are_those_around_it(area, place):
+    image_sz = np.array((300.0, 400.0))
+    tiles = search_looks(PARAMS, image_sz, np.array(place), area, area / 4)[2:]
+    assert len(tiles) == MOST_TILES**2
+    assert math.dist(tiles[0].pos, place) <= 1.5 * PARAMS.redetection_growth * area + 0.5
+    for look in (tiles[0], tiles[-1]):
+        assert ((look.pos >= -0.5) & (look.pos <= image_sz - 0.5)).all()
 
 
 @pytest.mark.parametrize("image", [(40.0, 50.0), (1.0, 1.0), (300.0, 40.0)])

@@ -40,6 +40,15 @@ def test_targets_below_the_bound_may_grow_but_are_not_blown_up() -> None:
     assert target.size.tolist() == pytest.approx([2.06, 4.12])
 
 
+def test_refined_boxes_do_not_vanish() -> None:
+    target = state([100, 100, 40, 20])
+    for _ in range(2000):
+        target.size = target.size * 0.5
+        target.follow_size()
+    assert target.size.tolist() == [1, 1]
+    assert target.scale == pytest.approx(1 / math.sqrt(target.base_size.prod()))
+
+
 def test_crop_boxes_are_half_a_crop_pixel_apart() -> None:
     pos, size, crop_pos = np.array([50.0, 60.0]), np.array([20.0, 30.0]), np.array([48.0, 61.0])
     box = box_in_crop(pos, size, crop_pos, 0.5, CROP)
