@@ -19,7 +19,7 @@ from pytracking.arguments import ALL_PANELS, Parser, parse_level, parse_port, pa
 if TYPE_CHECKING:
     from pytracking.video.run import VideoSummary
 
-DEFAULT_TRACKER = ("dimp", "rls_sd_dimp_lite")  # the best of those that need no download
+DEFAULT_TRACKER = ("dimp", "rls_sd_dimp_lite")  # the highest mean AUC of those that need no download
 
 
 def run_video(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from collections.abc import Sequence as SequenceOf
 
@@ -10,7 +11,7 @@ from pytracking.visualization.panels import Content, Panel, Status
 TRACKING, STATUS = "Tracking", "Status"  # panels of every tracker
 
 
-class Viewer:
+class Viewer(ABC):
     """Shows panels of one sequence somewhere. It fails by falling silent, never by raising.
 
     A subclass says how it shows them, and whatever else it does not do as this one: nothing, at once.
@@ -26,9 +27,9 @@ class Viewer:
         """Whether the content of a panel is to be read; it is, unless a viewer can do without."""
         return True
 
+    @abstractmethod
     def show(self, contents: Mapping[str, Content]) -> None:
         """The panels of one frame that have something new."""
-        raise NotImplementedError
 
     def wait(self) -> None:
         """Returns when the next frame may be tracked: at once, unless somebody has paused."""
